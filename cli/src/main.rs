@@ -1,0 +1,2 @@
+//! Lorewell.
+fn main() {}

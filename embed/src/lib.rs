@@ -1,0 +1,6 @@
+//! Embedders: text in, unit vectors out. The [`Embed`] trait is what others implement, [`Embedder`] is the handle
+//! everyone passes around; local models live in `local/`, vector maths in `vector`, the cache in `cache`.
+
+mod embedder;
+
+pub use embedder::{Embed, Embedder, Info, Purpose, Vectors};

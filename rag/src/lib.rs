@@ -1,0 +1,10 @@
+//! Retrieval: file → document → chunk → vector and terms → hit → context → answer.
+//!
+//! The modules stand in the order in which data flows through them.
+
+pub mod chunk;
+pub mod dense;
+pub mod document;
+pub mod ids;
+pub mod load;
+pub mod sparse;
