@@ -2,5 +2,6 @@
 //! One binary for all of them, one module per subject, so that they link once.
 
 mod layering;
+mod library;
 mod scan;
 mod tidy;
