@@ -33,6 +33,16 @@ pub trait Load: Send + Sync + std::fmt::Debug {
 pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
     use lorewell_model::{Error, Kind};
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let _ = (ending, bytes);
-    Err(Error::new(Kind::BadInput, format!("no loader for `{}`", path.display())))
+    match ending {
+        #[cfg(feature = "docling")]
+        "pdf" => docling::Pdf.load(path, bytes),
+        #[cfg(feature = "docling")]
+        "docx" => docling::Docx.load(path, bytes),
+        #[cfg(feature = "code")]
+        _ if code::Code::language(path).is_some() => code::Code.load(path, bytes),
+        _ => {
+            let _ = bytes;
+            Err(Error::new(Kind::BadInput, format!("no loader for `{}`", path.display())))
+        }
+    }
 }
