@@ -1,6 +1,8 @@
 //! Load workers with real processes: this binary is its own worker. As a worker it does to itself what hostile files
 //! do to parsers, by the name of the file; without arguments it runs the checks below.
 
+#![expect(clippy::unwrap_used, reason = "a test; with its own `main`, clippy does not see that it is one")]
+
 #[cfg(not(unix))]
 fn main() {}
 

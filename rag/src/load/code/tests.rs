@@ -45,7 +45,7 @@ fn shown(document: &Document) -> String {
     lines
 }
 
-fn check(ending: &str, source: &str, expected: Expect) {
+fn check(ending: &str, source: &str, expected: &Expect) {
     let document = load(ending, source);
     assert_eq!(document.warnings, []);
     expected.assert_eq(&shown(&document));
@@ -79,7 +79,7 @@ fn rust() {
     check(
         "rs",
         RUST,
-        expect![[r#"
+        &expect![[r#"
             1 const LIMIT
             1 struct Index
             1 impl fmt::Display for Index
@@ -102,7 +102,7 @@ fn python() {
     check(
         "py",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 def open
         1 class Index
         2 def find
@@ -120,7 +120,7 @@ fn javascript() {
     check(
         "js",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 function open
         1 class Index
         2 method find
@@ -140,7 +140,7 @@ fn typescript() {
     check(
         "ts",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 interface Index
         1 type Id
         1 enum Kind
@@ -162,7 +162,7 @@ fn tsx() {
     check(
         "tsx",
         "export const Page = () => <p>Hello</p>;\n",
-        expect![[r#"
+        &expect![[r#"
         1 const Page
         CodeItem: export const Page = () => <p>Hello</p>;
     "#]],
@@ -175,7 +175,7 @@ fn go() {
     check(
         "go",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 type Index
         1 const A
         1 func (i *Index) Open
@@ -195,7 +195,7 @@ fn java() {
     check(
         "java",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 class Index
         2 constructor Index
         2 method find
@@ -212,7 +212,7 @@ fn c() {
     check(
         "c",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 #define SQUARE
         1 struct node
         1 typedef node_t
@@ -236,7 +236,7 @@ fn cpp() {
     check(
         "cpp",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 namespace kb
         2 class Index
         3 find
@@ -252,7 +252,7 @@ fn csharp() {
     check(
         "cs",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 class Index
         2 property Count
         2 constructor Index
@@ -269,7 +269,7 @@ fn ruby() {
     check(
         "rb",
         source,
-        expect![[r#"
+        &expect![[r#"
             1 module Kb
             2 class Index
             3 def find
@@ -286,7 +286,7 @@ fn php() {
     check(
         "php",
         source,
-        expect![[r#"
+        &expect![[r#"
         1 namespace Kb
         1 class Index
         2 function find
@@ -305,7 +305,7 @@ fn bash() {
     check(
         "sh",
         "#!/bin/sh\nset -e\n\n# Greets.\ngreet() {\n  echo hello\n}\n\ngreet\n",
-        expect![[r#"
+        &expect![[r#"
         1 function greet
         Listing: #!/bin/sh … set -e
         CodeItem: # Greets. … }
@@ -323,7 +323,7 @@ fn long_containers_are_cut_into_members() {
     check(
         "rs",
         &source,
-        expect![[r#"
+        &expect![[r#"
         1 impl Index
         2 fn one
         2 const N

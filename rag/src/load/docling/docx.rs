@@ -189,10 +189,7 @@ fn document(tree: &ItemTree, properties: Properties) -> Document {
 }
 
 fn label(item: &TreeItem) -> Option<&str> {
-    match &item.kind {
-        TreeKind::Text { label, .. } => Some(label),
-        _ => None,
-    }
+    if let TreeKind::Text { label, .. } = &item.kind { Some(label) } else { None }
 }
 
 /// Writes one item; tells whether its children still are to be written.

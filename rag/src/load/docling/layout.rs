@@ -353,7 +353,7 @@ fn titles(pages: &[Page], bookmarks: &[(usize, usize, String)]) -> HashSet<(usiz
 fn running(pages: &[Page]) -> HashSet<String> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for page in pages {
-        let edges = [page.rows.first(), page.rows.last()].into_iter().flatten().map(|row| key_of(row));
+        let edges = [page.rows.first(), page.rows.last()].into_iter().flatten().map(key_of);
         for key in edges.collect::<HashSet<_>>() {
             *counts.entry(key).or_default() += 1;
         }

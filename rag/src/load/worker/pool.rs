@@ -281,10 +281,8 @@ impl Read for Until<'_> {
         }
         self.stream.set_read_timeout(Some(left))?;
         let mut stream = self.stream;
-        stream.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => error,
-        })
+        let timed_out = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        stream.read(buffer).map_err(|error| if timed_out(&error) { io::ErrorKind::TimedOut.into() } else { error })
     }
 }
 

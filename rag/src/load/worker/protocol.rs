@@ -69,10 +69,9 @@ pub(super) fn read_frame(from: &mut impl Read, bytes_max: u32) -> Result<Vec<u8>
 }
 
 fn broken(error: io::Error) -> Broken {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Broken::Closed,
-        _ => Broken::Io(error),
-    }
+    const ENDS: [io::ErrorKind; 3] =
+        [io::ErrorKind::UnexpectedEof, io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    if ENDS.contains(&error.kind()) { Broken::Closed } else { Broken::Io(error) }
 }
 
 impl Reply {

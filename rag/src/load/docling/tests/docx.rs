@@ -78,7 +78,7 @@ fn table(rows: &[&[&str]]) -> String {
     format!("<w:tbl>{}</w:tbl>", rows.iter().map(row).collect::<String>())
 }
 
-fn check(body: &str, expected: Expect) {
+fn check(body: &str, expected: &Expect) {
     let document = Docx.load(Path::new("a.docx"), &package(body, &[])).unwrap();
     expected.assert_eq(&shown(&document));
     assert_eq!(document.source, SourceMap::Headings);
@@ -98,7 +98,7 @@ fn structure_survives() {
     ];
     check(
         &body.concat(),
-        expect![[r#"
+        &expect![[r#"
         Heading [Refunds] "Refunds"
         Paragraph [Refunds] "Within thirty days."
         ListItem [Refunds] "1. Fill in the form"
@@ -116,7 +116,7 @@ fn a_title_is_above_the_headings() {
     let body = [paragraph("Title", "Handbook"), paragraph("Heading1", "One"), paragraph("", "Text.")];
     check(
         &body.concat(),
-        expect![[r#"
+        &expect![[r#"
         Heading [Handbook] "Handbook"
         Heading [Handbook > One] "One"
         Paragraph [Handbook > One] "Text."
@@ -132,7 +132,7 @@ fn formatting_within_a_word_does_not_split_it() {
         </w:hyperlink><w:r><w:t>.</w:t></w:r></w:p>"#;
     check(
         body,
-        expect![[r#"
+        &expect![[r#"
         Paragraph [] "It is refundable, a*b_c <too>, see here."
     "#]],
     );

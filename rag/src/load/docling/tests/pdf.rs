@@ -76,7 +76,7 @@ fn load(bytes: &[u8]) -> Document {
     Pdf.load(Path::new("a.pdf"), bytes).unwrap()
 }
 
-fn check(pages: &[&[Words<'_>]], expected: Expect) {
+fn check(pages: &[&[Words<'_>]], expected: &Expect) {
     expected.assert_eq(&shown(&load(&written(pages))));
 }
 
@@ -94,7 +94,7 @@ const TWO: &[Words<'_>] = &[(11, 72, 760, "Questions go to the office."), (11, 7
 fn paragraphs_and_headings_come_from_the_layout() {
     check(
         &[ONE, TWO],
-        expect![[r#"
+        &expect![[r#"
         Heading [Refund policy] "Refund policy"
         Paragraph [Refund policy] "A refund is possible within thirty days of the purchase, if the goods are unused and complete."
         Heading [Refund policy > Fees] "Fees"
@@ -154,7 +154,7 @@ fn columns_are_read_one_after_the_other() {
     }
     check(
         &[&words],
-        expect![[r#"
+        &expect![[r#"
         Heading [A title above both of the columns] "A title above both of the columns"
         Paragraph [A title above both of the columns] "The left column says one thing, then it says another thing, and it goes on like this until the end of the column on the left."
         Paragraph [A title above both of the columns] "The right column is read after it and not line by line with the left one, although the lines stand side by side on this very page of ours."
@@ -177,7 +177,7 @@ fn tables_are_read_row_by_row() {
     }
     check(
         &[&words],
-        expect![[r#"
+        &expect![[r#"
         Paragraph [] "These are the fees of the countries we send to:"
         Table [] "Country | Days | Fee\nAustria | 2 | none\nChile | 14 | 9 EUR\nKenya | 12 | 8 EUR\nOman | 9 | 5 EUR"
     "#]],
@@ -196,7 +196,7 @@ fn list_items_stand_alone() {
     ];
     check(
         &[words],
-        expect![[r#"
+        &expect![[r#"
         Paragraph [] "You will need:"
         ListItem [] "- the receipt that came with it, or a copy,"
         ListItem [] "- the goods."
