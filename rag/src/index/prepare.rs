@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::ids::ChunkId;
 use crate::load::{Loaded, Loader};
 use crate::place::Places;
-use crate::sparse::{Terms, language};
+use crate::sparse::{Terms, detect_language};
 
 /// Bytes read at a time when a file is hashed.
 const HASH_BUFFER_BYTES: usize = 128 * 1024;
@@ -80,7 +80,7 @@ pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocumen
     });
     let chunks = chunks.collect();
     let date = document.date.clone().or_else(|| date_of(file.modified));
-    NewDocument { language: language(&document.text), date, chunks, document, file }
+    NewDocument { language: detect_language(&document.text), date, chunks, document, file }
 }
 
 impl Candidate {
@@ -112,6 +112,14 @@ pub(crate) fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -
 fn title<'a>(document: &'a Document, path: &'a str) -> &'a str {
     let stem = || Path::new(path).file_stem().and_then(|stem| stem.to_str());
     document.title.as_deref().or_else(stem).unwrap_or_default()
+}
+
+/// Bytes of a token, by rule of thumb: English prose has 4 to 5 in WordPiece vocabularies.
+const TOKEN_BYTES: usize = 4;
+
+/// Counts tokens where no embedder says how.
+pub(crate) fn estimate_tokens(text: &str) -> usize {
+    text.len().div_ceil(TOKEN_BYTES)
 }
 
 fn digest(parts: &[&str]) -> [u8; 16] {
