@@ -1,11 +1,36 @@
-//! From a file to a [`Document`]. One file a format; `walk` finds the files, `worker` keeps a hostile one from
-//! taking the process down.
+//! From a file to a [`Document`]. One file a format; `walk` finds the files, `detect` says what they are, `worker`
+//! keeps a hostile one from taking the process down.
 
 use std::path::Path;
 
-use lorewell_model::Result;
+use lorewell_model::{Error, Kind, Result};
 
-use crate::document::Document;
+use crate::document::{Document, Format};
+
+mod check;
+mod csv;
+mod decode;
+mod detect;
+mod front_matter;
+mod html;
+mod json;
+mod markdown;
+mod outline;
+mod pieces;
+mod skip;
+mod text;
+pub mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::csv::Csv;
+pub use detect::{Detected, detect};
+pub use html::Html;
+pub use json::{Json, Jsonl};
+pub use markdown::Markdown;
+pub use skip::SkipReason;
+pub use text::{CodeLines, Text};
 
 /// Turns the bytes of a file into a document.
 ///
@@ -18,4 +43,50 @@ pub trait Load: Send + Sync + std::fmt::Debug {
     /// with a message that a person can act on; [`Kind::Refused`](lorewell_model::Kind::Refused) if the file is
     /// encrypted; [`Kind::Limit`](lorewell_model::Kind::Limit) if it is too large or too deep.
     fn load(&self, path: &Path, bytes: &[u8]) -> Result<Document>;
+}
+
+/// Loads a file of any format that is known: detects what it is and gives it to that format's loader.
+///
+/// ```
+/// use std::path::Path;
+///
+/// let document = lorewell_rag::load::load(Path::new("a.md"), b"# Refunds\n\nWithin 30 days.")?;
+/// assert_eq!(document.title.as_deref(), Some("Refunds"));
+/// assert_eq!(document.heading_path(20), ["Refunds"]);
+/// # Ok::<(), lorewell_model::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`detect`] and of [`Load::load`].
+pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
+    let detected = detect(path, bytes).map_err(|reason| reason.into_error(path))?;
+    let mut document = match detected.format {
+        Format::Text => Text.load(path, bytes),
+        Format::Markdown => Markdown.load(path, bytes),
+        Format::Html => Html.load(path, bytes),
+        Format::Json => Json.load(path, bytes),
+        Format::Jsonl => Jsonl.load(path, bytes),
+        Format::Csv => Csv.load(path, bytes),
+        Format::Code => code(path, bytes, detected.language),
+        Format::Pdf | Format::Docx => paged(path, bytes, detected.format),
+    }?;
+    if document.language.is_none() {
+        document.language = detected.language.map(str::to_owned);
+    }
+    check::check(&document, bytes)
+        .map_err(|fault| Error::new(Kind::Internal, format!("loading `{}`: {fault}", path.display())))?;
+    Ok(document)
+}
+
+fn code(path: &Path, bytes: &[u8], _language: Option<&'static str>) -> Result<Document> {
+    CodeLines.load(path, bytes)
+}
+
+fn paged(path: &Path, _bytes: &[u8], format: Format) -> Result<Document> {
+    let message = format!(
+        "`{}` needs the `docling` feature to be read as {}; add `features = [\"docling\"]`",
+        path.display(),
+        format.name()
+    );
+    Err(Error::new(Kind::Config, message))
 }
