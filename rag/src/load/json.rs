@@ -16,6 +16,10 @@ use crate::document::{Block, BlockKind, Document, Format, Warning};
 /// Bytes of a record above which its parts become records instead: a few passages of usual size.
 const RECORD_BYTES_MAX: usize = 4 * 1024;
 
+/// Levels of nesting at which records are looked for. Each level reads its part of the file once more, and what lies
+/// deeper is a detail of a record.
+const CUT_DEPTH_MAX: u8 = 8;
+
 /// Line numbers that a warning names before it only counts.
 const LINES_NAMED_MAX: usize = 5;
 
@@ -45,8 +49,7 @@ pub struct Jsonl;
 impl Load for Jsonl {
     fn load(&self, path: &Path, bytes: &[u8]) -> Result<Document> {
         let mut document = decode(bytes).document(Format::Jsonl);
-        let mut bad: Vec<(usize, serde_json::Error)> = Vec::new();
-        let mut n_bad = 0usize;
+        let mut bad_lines = Vec::new();
         let mut at = 0;
         for (index, line) in document.text.split_inclusive('\n').enumerate() {
             let range = trim(&document.text, at..at + line.len());
@@ -56,21 +59,17 @@ impl Load for Jsonl {
             }
             match serde_json::from_str::<IgnoredAny>(&document.text[range.clone()]) {
                 Ok(IgnoredAny) => document.blocks.push(Block { range, kind: BlockKind::Record }),
-                Err(error) => {
-                    n_bad += 1;
-                    if bad.len() < LINES_NAMED_MAX {
-                        bad.push((index + 1, error));
-                    }
-                }
+                Err(_) => bad_lines.push(index + 1),
             }
         }
-        if let Some((line, error)) = bad.first() {
-            if document.blocks.is_empty() {
-                let message = format!("`{}` has no line of valid JSON (line {line}: {error})", path.display());
-                return Err(Error::new(Kind::BadInput, message));
-            }
-            document.warnings.push(bad_lines(&bad, n_bad));
+        if document.blocks.is_empty() {
+            let message = format!(
+                "`{}` has no line of valid JSON; rename it to end in `.json` if it is one value over many lines",
+                path.display()
+            );
+            return Err(Error::new(Kind::BadInput, message));
         }
+        document.warnings.extend(left_out(&bad_lines));
         if let [record] = document.blocks.as_slice() {
             let record = document.text[record.range.clone()].to_owned();
             describe(&mut document, &record);
@@ -79,25 +78,20 @@ impl Load for Jsonl {
     }
 }
 
-fn bad_lines(bad: &[(usize, serde_json::Error)], n_bad: usize) -> Warning {
-    let named = bad.iter().map(|(line, _)| line.to_string()).collect::<Vec<_>>().join(", ");
-    let more = if n_bad > bad.len() { format!(" and {} more", n_bad - bad.len()) } else { String::new() };
-    Warning::Other { message: format!("{n_bad} lines are not valid JSON and were left out: {named}{more}") }
+fn left_out(lines: &[usize]) -> Option<Warning> {
+    let named = lines.iter().take(LINES_NAMED_MAX).map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let more = lines.len().saturating_sub(LINES_NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!("lines that are not valid JSON were left out: {named}{more}");
+    (!lines.is_empty()).then_some(Warning::Other { message })
 }
 
 fn invalid(path: &Path, error: &serde_json::Error) -> Error {
-    let path = path.display();
-    // serde_json stops at 128 levels; it says so only in words.
-    match error.to_string().contains("recursion limit") {
-        true => Error::new(
-            Kind::Limit,
-            format!("`{path}` nests deeper than 128 levels ({error}); flatten it, or rename it to end in `.txt`"),
-        ),
-        false => Error::new(
-            Kind::BadInput,
-            format!("`{path}` is not valid JSON: {error}; correct it, or rename it to end in `.txt`"),
-        ),
-    }
+    let message = format!(
+        "`{}` is not valid JSON: {error}; correct it, or rename it to end in `.jsonl` or `.txt` if that is what it is",
+        path.display()
+    );
+    Error::new(Kind::BadInput, message)
 }
 
 /// Takes title, tags and date from the members of an object that say them.
@@ -127,11 +121,11 @@ fn describe(document: &mut Document, object: &str) {
 /// Cuts a value into records. The key of a member that is cut further becomes a heading.
 fn records(text: &str, whole: Range<usize>) -> (Vec<Block>, Vec<Heading>) {
     let (mut blocks, mut headings) = (Vec::new(), Vec::new());
-    // (range, depth) of values still to be cut, the next one last. Depth is bounded by the check of `serde_json`.
+    // (range, depth) of values still to be cut, the next one last.
     let mut waiting: Vec<(Part, u8)> = vec![(Part { whole: whole.clone(), key: None, value: whole.clone() }, 0)];
     while let Some((part, depth)) = waiting.pop() {
         let is_container = text[part.value.clone()].starts_with(['{', '[']);
-        let is_cut = depth == 0 || part.whole.len() > RECORD_BYTES_MAX;
+        let is_cut = depth == 0 || (part.whole.len() > RECORD_BYTES_MAX && depth < CUT_DEPTH_MAX);
         let inner = if is_container && is_cut { parts(text, part.value.clone()) } else { Vec::new() };
         if inner.is_empty() {
             blocks.push(Block { range: part.whole, kind: BlockKind::Record });
@@ -140,7 +134,7 @@ fn records(text: &str, whole: Range<usize>) -> (Vec<Block>, Vec<Heading>) {
         if let Some(title) = part.key(text) {
             headings.push(Heading { start: part.whole.start, rank: depth, title });
         }
-        waiting.extend(inner.into_iter().rev().map(|part| (part, depth.saturating_add(1))));
+        waiting.extend(inner.into_iter().rev().map(|part| (part, depth + 1)));
     }
     (blocks, headings)
 }

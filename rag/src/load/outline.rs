@@ -65,9 +65,13 @@ pub(super) fn sections(headings: Vec<Heading>, end: usize) -> Vec<Section> {
     sections
 }
 
+/// Tags, or links, that are taken from one document. People use dozens; each is compared with all before it, so a
+/// file of nothing but tags must end somewhere.
+const WORDS_MAX: usize = 4096;
+
 /// Adds a word to a list in which each stands once.
 pub(super) fn add_once(words: &mut Vec<String>, word: &str) {
-    if !word.is_empty() && !words.iter().any(|known| known == word) {
+    if !word.is_empty() && words.len() < WORDS_MAX && !words.iter().any(|known| known == word) {
         words.push(word.to_owned());
     }
 }

@@ -7,6 +7,9 @@ use std::path::Path;
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
+use lorewell_model::Kind;
+
+use super::walk::{WalkOptions, walk};
 use super::{check, load};
 use crate::document::{Document, Piece, SourceMap, Warning};
 
@@ -40,7 +43,7 @@ fn describe(document: &Document, bytes: &[u8]) -> String {
             "warning",
             match warning {
                 Warning::Other { message } => message.clone(),
-                other => format!("{other:?}"),
+                Warning::NeedsOcr { .. } | Warning::Decoded { .. } => format!("{warning:?}"),
             },
         );
     }
@@ -109,13 +112,17 @@ fn markdown_keeps_the_file_and_finds_its_blocks() {
 
 #[test]
 fn markdown_survives_slips() {
-    check("a.md", "---\ntitle: open\n\n# H\n\ntext", expect![[r##"
+    check(
+        "a.md",
+        "---\ntitle: open\n\n# H\n\ntext",
+        expect![[r##"
         title: H
         warning: the front matter on line 1 has no closing fence, so it was read as text
         2@4 Paragraph [] "title: open"
         4@17 Heading [H] "# H"
         6@22 Paragraph [H] "text"
-    "##]]);
+    "##]],
+    );
     check(
         "a.md",
         "---\n\ntext #a #a #1 (#b) x#c \\#d &#35;e\r\n\r\n# É 🦀\r\n\r\n```\r\nnever closed\r\n",
@@ -127,11 +134,15 @@ fn markdown_survives_slips() {
             7@55 Listing [É 🦀] "```\r\nnever closed"
         "##]],
     );
-    check("a.md", "\u{FEFF}# H\n\ntext\n", expect![[r##"
+    check(
+        "a.md",
+        "\u{FEFF}# H\n\ntext\n",
+        expect![[r##"
         title: H
         1@3 Heading [H] "# H"
         3@8 Paragraph [H] "text"
-    "##]]);
+    "##]],
+    );
     check(
         "a.md",
         "Term[^1]\n\n[^1]: The note.\n\n    indented\n\n$$\nx\n$$\n\n> - in\n>   quote\n\n- # no heading",
@@ -147,45 +158,73 @@ fn markdown_survives_slips() {
 
 #[test]
 fn text_is_parted_by_blank_lines() {
-    check("a.txt", "One\ntwo\n\n \n  Three\r\n\r\nFour", expect![[r#"
+    check(
+        "a.txt",
+        "One\ntwo\n\n \n  Three\r\n\r\nFour",
+        expect![[r#"
         1@0 Paragraph [] "One\ntwo"
         5@11 Paragraph [] "  Three"
         7@22 Paragraph [] "Four"
-    "#]]);
-    check("Makefile", "all:\n\techo\n\nclean:\n\trm", expect![[r#"
+    "#]],
+    );
+    check(
+        "Makefile",
+        "all:\n\techo\n\nclean:\n\trm",
+        expect![[r#"
         language: make
         1@0 Listing [] "all:\n\techo"
         4@12 Listing [] "clean:\n\trm"
-    "#]]);
-    check("conf.toml", "a = 1\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "conf.toml",
+        "a = 1\n",
+        expect![[r#"
         language: toml
         1@0 Listing [] "a = 1"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn other_encodings_are_decoded_and_said() {
-    check("latin1.txt", b"Ein sch\xF6nes Gel\xE4nde, m\xFC\xDFte man meinen.\nZwei\n\nF\xFCnf", expect![[r#"
+    check(
+        "latin1.txt",
+        b"Ein sch\xF6nes Gel\xE4nde, m\xFC\xDFte man meinen.\nZwei\n\nF\xFCnf",
+        expect![[r#"
         warning: Decoded { encoding: "windows-1252", replaced: 0 }
         1@0 Paragraph [] "Ein schönes Gelände, müßte man meinen.\nZwei"
         4@45 Paragraph [] "Fünf"
-    "#]]);
+    "#]],
+    );
     let utf16: Vec<u8> = "\u{FEFF}Hé\r\n\r\n🦀 x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    check("utf16.txt", &utf16, expect![[r#"
+    check(
+        "utf16.txt",
+        &utf16,
+        expect![[r#"
         warning: Decoded { encoding: "UTF-16LE", replaced: 0 }
         1@2 Paragraph [] "Hé"
         3@14 Paragraph [] "🦀 x"
-    "#]]);
+    "#]],
+    );
     let utf16: Vec<u8> = "\u{FEFF}<p>a &amp; b</p>\n<p>c</p>".encode_utf16().flat_map(u16::to_be_bytes).collect();
-    check("utf16.html", &utf16, expect![[r#"
+    check(
+        "utf16.html",
+        &utf16,
+        expect![[r#"
         warning: Decoded { encoding: "UTF-16BE", replaced: 0 }
         1@2 Paragraph [] "a & b"
         2@36 Paragraph [] "c"
-    "#]]);
-    check("odd.txt", b"\xFF\xFEa\0\0\xD8b\0c", expect![[r#"
+    "#]],
+    );
+    check(
+        "odd.txt",
+        b"\xFF\xFEa\0\0\xD8b\0c",
+        expect![[r#"
         warning: Decoded { encoding: "UTF-16LE", replaced: 2 }
         1@2 Paragraph [] "a�b�"
-    "#]]);
+    "#]],
+    );
     check(
         "damaged.txt",
         "é è ê \u{FFFD}".as_bytes().iter().copied().chain([0xFF, b'!']).collect::<Vec<_>>(),
@@ -194,10 +233,14 @@ fn other_encodings_are_decoded_and_said() {
             1@0 Paragraph [] "é è ê ��!"
         "#]],
     );
-    check("sjis.html", b"<meta charset=Shift_JIS><p>\x93\xFA\x96\x7B\x8C\xEA &lt;\n\x82\xA0", expect![[r#"
+    check(
+        "sjis.html",
+        b"<meta charset=Shift_JIS><p>\x93\xFA\x96\x7B\x8C\xEA &lt;\n\x82\xA0",
+        expect![[r#"
         warning: Decoded { encoding: "Shift_JIS", replaced: 0 }
         1@27 Paragraph [] "日本語 < あ"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -232,28 +275,48 @@ fn html_gives_the_content_and_the_way_back() {
 #[test]
 fn html_boilerplate_is_judged_by_what_would_be_left() {
     let menu = "<ul><li><a href=1>one</a><li><a href=2>two</a><li><a href=3>three</a></ul>";
-    check("menu.html", format!("<body><div>{menu}</div><p>The text of the page is here.</p>"), expect![[r#"
+    check(
+        "menu.html",
+        format!("<body><div>{menu}</div><p>The text of the page is here.</p>"),
+        expect![[r#"
         1@94 Paragraph [] "The text of the page is here."
-    "#]]);
-    check("index.html", format!("<body>{menu}<p>end"), expect![[r#"
+    "#]],
+    );
+    check(
+        "index.html",
+        format!("<body>{menu}<p>end"),
+        expect![[r#"
         1@24 ListItem [] "one"
         1@45 ListItem [] "two"
         1@66 ListItem [] "three"
         1@83 Paragraph [] "end"
-    "#]]);
-    check("form.html", "<form><p>A whole page in a form.</p></form>", expect![[r#"
+    "#]],
+    );
+    check(
+        "form.html",
+        "<form><p>A whole page in a form.</p></form>",
+        expect![[r#"
         1@9 Paragraph [] "A whole page in a form."
-    "#]]);
-    check("shell.html", "<main></main><div>Everything is outside of the shell.</div>", expect![[r#"
+    "#]],
+    );
+    check(
+        "shell.html",
+        "<main></main><div>Everything is outside of the shell.</div>",
+        expect![[r#"
         1@18 Paragraph [] "Everything is outside of the shell."
-    "#]]);
-    check("layout.html", "<table><tr><td><h1>H</h1><p>a</p><td>b<table><tr><td>1<td>2</table></table>", expect![[r#"
+    "#]],
+    );
+    check(
+        "layout.html",
+        "<table><tr><td><h1>H</h1><p>a</p><td>b<table><tr><td>1<td>2</table></table>",
+        expect![[r#"
         title: H
         1@19 Heading [H] "H"
         1@28 Paragraph [H] "a"
         1@37 Paragraph [H] "b"
         1@53 Table [H] "1 | 2"
-    "#]]);
+    "#]],
+    );
     check(
         "article.html",
         "<div>x</div><article><header><h1>Kept</h1></header>A long enough text.<footer>by me</footer></article>",
@@ -264,10 +327,14 @@ fn html_boilerplate_is_judged_by_what_would_be_left() {
             1@78 Paragraph [Kept] "by me"
         "#]],
     );
-    check("broken.html", "<p>a <b>bold</p></div><p>b</b> c<span hidden>x<b>y</span> d <", expect![[r#"
+    check(
+        "broken.html",
+        "<p>a <b>bold</p></div><p>b</b> c<span hidden>x<b>y</span> d <",
+        expect![[r#"
         1@3 Paragraph [] "a bold"
         1@25 Paragraph [] "b c d <"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -286,15 +353,23 @@ fn json_is_cut_into_records() {
             2@81 Record [] "\"c\": {}"
         "#]],
     );
-    check("a.json", "[1, \"two\",\n[3, 4], {}]", expect![[r#"
+    check(
+        "a.json",
+        "[1, \"two\",\n[3, 4], {}]",
+        expect![[r#"
         1@1 Record [] "1"
         1@4 Record [] "\"two\""
         2@11 Record [] "[3, 4]"
         2@19 Record [] "{}"
-    "#]]);
-    check("a.json", "\"just 🦀\"", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.json",
+        "\"just 🦀\"",
+        expect![[r#"
         1@0 Record [] "\"just 🦀\""
-    "#]]);
+    "#]],
+    );
     let long = "x".repeat(3000);
     check(
         "a.json",
@@ -308,69 +383,138 @@ fn json_is_cut_into_records() {
         load(Path::new("a.json"), format!("{{\"v\": 1, \"items\": [\"{long}\", \"{long}\"]}}").as_bytes()).unwrap();
     assert_eq!(document.blocks.len(), 3);
     assert_eq!(document.heading_path(document.blocks[2].range.start), ["items"]);
-    check("a.json", "{\"a\": 1,}", expect![[r#"
-        BadInput: `a.json` is not valid JSON: key must be a string at line 1 column 9; correct it, or rename it to end in `.txt`
-    "#]]);
-    check("a.json", "[".repeat(100_000), expect![[r#"
-        BadInput: `a.json` is not valid JSON: EOF while parsing a list at line 1 column 100000; correct it, or rename it to end in `.txt`
-    "#]]);
+    check(
+        "a.json",
+        "{\"a\": 1,}",
+        expect![[r#"
+            BadInput: `a.json` is not valid JSON: key must be a string at line 1 column 9; correct it, or rename it to end in `.jsonl` or `.txt` if that is what it is
+        "#]],
+    );
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(load(Path::new("a.json"), deep.as_bytes()).unwrap().blocks.len(), 1);
+    check(
+        "a.json",
+        "[".repeat(100_000),
+        expect![[r#"
+            BadInput: `a.json` is not valid JSON: EOF while parsing a list at line 1 column 100000; correct it, or rename it to end in `.jsonl` or `.txt` if that is what it is
+        "#]],
+    );
 }
 
 #[test]
 fn jsonl_reports_its_bad_lines() {
-    check("a.jsonl", "{\"a\": 1}\n\n{\"a\": \n\"\\ud800\"\r\n[2]", expect![[r#"
-        warning: 1 lines are not valid JSON and were left out: 3
-        1@0 Record [] "{\"a\": 1}"
-        4@17 Record [] "\"\\ud800\""
-        5@27 Record [] "[2]"
-    "#]]);
-    check("a.jsonl", "{\"title\": \"Only\"}\n", expect![[r#"
+    check(
+        "a.jsonl",
+        "{\"a\": 1}\n\n{\"a\": \n\"\\ud800\"\r\n[2]",
+        expect![[r#"
+            warning: lines that are not valid JSON were left out: 3
+            1@0 Record [] "{\"a\": 1}"
+            4@17 Record [] "\"\\ud800\""
+            5@27 Record [] "[2]"
+        "#]],
+    );
+    check(
+        "a.jsonl",
+        "{\"title\": \"Only\"}\n",
+        expect![[r#"
         title: Only
         1@0 Record [] "{\"title\": \"Only\"}"
-    "#]]);
-    check("a.jsonl", "no\njson", expect![[r#"
-        BadInput: `a.jsonl` has no line of valid JSON (line 1: expected ident at line 1 column 2)
-    "#]]);
+    "#]],
+    );
+    check(
+        "a.jsonl",
+        "no\njson",
+        expect![[r#"
+            BadInput: `a.jsonl` has no line of valid JSON; rename it to end in `.json` if it is one value over many lines
+        "#]],
+    );
 }
 
 #[test]
 fn csv_rows_are_records_under_their_header() {
-    check("a.csv", "name,city\n\"Ann \"\"A\"\"\n B\",Paris\r\nBo,Rome\n\n", expect![[r#"
+    check(
+        "a.csv",
+        "name,city\n\"Ann \"\"A\"\"\n B\",Paris\r\nBo,Rome\n\n",
+        expect![[r#"
         1@0 Heading [name, city] "name,city"
         2@10 Record [name, city] "\"Ann \"\"A\"\"\n B\",Paris"
         4@32 Record [name, city] "Bo,Rome"
-    "#]]);
-    check("a.csv", "1;2,5\n3;4,5\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.csv",
+        "1;2,5\n3;4,5\n",
+        expect![[r#"
         1@0 Record [] "1;2,5"
         2@6 Record [] "3;4,5"
-    "#]]);
-    check("a.tsv", "a\tb\n1\t2\n3\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.csv",
+        "a;b\n1,5;2,5\n",
+        expect![[r#"
+        1@0 Heading [a, b] "a;b"
+        2@4 Record [a, b] "1,5;2,5"
+    "#]],
+    );
+    check(
+        "a.tsv",
+        "a\tb\n1\t2\n3\n",
+        expect![[r#"
         warning: 1 rows do not have the 2 fields of the header (the first is on line 3)
         1@0 Heading [a, b] "a\tb"
         2@4 Record [a, b] "1\t2"
         3@8 Record [a, b] "3"
-    "#]]);
-    check("a.csv", "a,b\n1,\"never closed\n2,3\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.csv",
+        "a,b\n1,\"never closed\n2,3\n",
+        expect![[r#"
         warning: a quote in the row on line 2 is never closed, so the rest of the file is one row
         1@0 Heading [a, b] "a,b"
         2@4 Record [a, b] "1,\"never closed\n2,3"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn missing_features_and_bad_files_say_what_to_do() {
-    check("a.txt", "", expect![[r#"
+    check(
+        "a.txt",
+        "",
+        expect![[r#"
         BadInput: `a.txt` is empty; there is nothing to load
-    "#]]);
-    check("a.txt", b"a\0b", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.txt",
+        b"a\0b",
+        expect![[r#"
         BadInput: `a.txt` is binary; convert it to text, Markdown, HTML or PDF, or leave it out
-    "#]]);
-    check("a.xyz", "x", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.pdf",
+        "%PDF-1.7",
+        expect![[r#"
+        Config: `a.pdf` needs the `docling` feature to be read as pdf; add `features = ["docling"]`
+    "#]],
+    );
+    check(
+        "a.xyz",
+        "x",
+        expect![[r#"
         BadInput: `a.xyz` is of the unknown type `.xyz`; if it is text, rename it to end in `.txt`
-    "#]]);
-    check("a.docx", b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", expect![[r#"
+    "#]],
+    );
+    check(
+        "a.docx",
+        b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
+        expect![[r#"
         Refused: `a.docx` is encrypted; save a copy without a password
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -389,6 +533,26 @@ fn depth_and_length_cost_no_stack_and_little_time() {
     let line = "word ".repeat(200_000);
     for name in ["a.txt", "a.md", "a.html", "a.csv"] {
         assert_eq!(load(Path::new(name), line.as_bytes()).unwrap().blocks.len(), 1, "{name}");
+    }
+}
+
+/// Set to a folder of documents, it is walked and loaded whole.
+const DATA: &str = "LOREWELL_DATA";
+
+#[test]
+fn a_folder_of_real_documents_loads() {
+    let Some(folder) = std::env::var_os(DATA) else {
+        eprintln!("skipped: `{DATA}` is not set");
+        return;
+    };
+    let walked = walk(&[folder.into()], &WalkOptions::default()).unwrap();
+    assert!(!walked.found.is_empty());
+    for file in &walked.found {
+        let bytes = std::fs::read(&file.path).unwrap();
+        match load(&file.path, &bytes) {
+            Ok(document) => assert!(!document.blocks.is_empty(), "{} has no blocks", file.path.display()),
+            Err(error) => assert_ne!(error.kind(), Kind::Internal, "{error}"),
+        }
     }
 }
 

@@ -78,17 +78,18 @@ pub struct Walked {
 /// # Errors
 /// [`Kind::NotFound`] if a root does not exist.
 pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walked> {
-    let Some((first, rest)) = roots.split_first() else { return Ok(Walked::default()) };
     for root in roots {
         if std::fs::symlink_metadata(root).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
             return Err(Error::new(Kind::NotFound, format!("`{}` does not exist", root.display())));
         }
     }
+    let odd: Arc<Mutex<Vec<Skipped>>> = Arc::default();
+    let mut roots = roots.iter().filter(|root| has_sound_rules(root, &odd));
+    let Some(first) = roots.next() else { return Ok(Walked { found: Vec::new(), skipped: take(&odd) }) };
     let mut builder = WalkBuilder::new(first);
-    rest.iter().for_each(|root| {
+    roots.for_each(|root| {
         builder.add(root);
     });
-    let odd = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&odd);
     builder
         .follow_links(true)
@@ -103,7 +104,7 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walked> {
             Err(error) => walked.skipped.extend(skipped(&error, None)),
         }
     }
-    walked.skipped.append(&mut odd.lock().unwrap_or_else(PoisonError::into_inner));
+    walked.skipped.append(&mut take(&odd));
     walked.found.sort_by(|a, b| a.path.cmp(&b.path));
     walked.found = each_once(walked.found);
     walked.skipped.sort_by(|a, b| a.path.cmp(&b.path));
@@ -111,23 +112,27 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walked> {
     Ok(walked)
 }
 
-/// Tells whether to go on with an entry. A folder whose ignore file is a pipe would hold the walk up for ever, and
-/// without its rules too much would be found; so it is left out and reported.
 fn may_enter(entry: &ignore::DirEntry, odd: &Mutex<Vec<Skipped>>) -> bool {
-    if !entry.file_type().is_some_and(|kind| kind.is_dir()) {
-        return true;
-    }
-    if FOLDERS_LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
-        return false;
-    }
-    let files = IGNORE_FILES.iter().map(|name| entry.path().join(name));
+    let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+    let is_left_out = FOLDERS_LEFT_OUT.iter().any(|name| entry.file_name() == *name);
+    !is_folder || (!is_left_out && has_sound_rules(entry.path(), odd))
+}
+
+/// Tells whether the ignore files of a folder are files. A pipe would hold the walk up for ever, and without its
+/// rules too much would be found; so such a folder is left out, and the pipe reported.
+fn has_sound_rules(folder: &Path, odd: &Mutex<Vec<Skipped>>) -> bool {
+    let files = IGNORE_FILES.iter().map(|name| folder.join(name));
     let is_odd =
         |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
     let found: Vec<PathBuf> = files.filter(is_odd).collect();
-    let may_enter = found.is_empty();
+    let is_sound = found.is_empty();
     let skip = |path| Skipped { path, reason: SkipReason::NotAFile };
     odd.lock().unwrap_or_else(PoisonError::into_inner).extend(found.into_iter().map(skip));
-    may_enter
+    is_sound
+}
+
+fn take(skipped: &Mutex<Vec<Skipped>>) -> Vec<Skipped> {
+    std::mem::take(&mut skipped.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn look_at(entry: &ignore::DirEntry, options: &WalkOptions, walked: &mut Walked) {
@@ -174,7 +179,12 @@ fn skipped(error: &ignore::Error, path: Option<&Path>) -> Option<Skipped> {
         ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => skipped(err, path),
         ignore::Error::Loop { child, .. } => Some(Skipped { path: child.clone(), reason: SkipReason::SymlinkLoop }),
         ignore::Error::Partial(errors) => errors.iter().find_map(|error| skipped(error, path)),
-        other => Some(Skipped { path: path?.to_owned(), reason: SkipReason::Unreadable(words(other)) }),
+        ignore::Error::Io(_)
+        | ignore::Error::Glob { .. }
+        | ignore::Error::UnrecognizedFileType(_)
+        | ignore::Error::InvalidDefinition => {
+            Some(Skipped { path: path?.to_owned(), reason: SkipReason::Unreadable(words(error)) })
+        }
     }
 }
 
@@ -368,6 +378,7 @@ mod tests {
             - pipe.md: not a regular file
             - socket.txt: not a regular file"#]],
         );
+        folder.check(&["b"], expect!["- b/.gitignore: not a regular file"]);
     }
 
     #[cfg(target_os = "linux")]

@@ -51,11 +51,9 @@ fn boilerplate(elements: &[Element], scope: Option<Role>) -> Vec<bool> {
     for (id, element) in elements.iter().enumerate() {
         in_article[id] = matches!(element.role, Role::Main | Role::Article) || (id > 0 && in_article[element.parent]);
     }
-    let is_boilerplate = |(id, element): (usize, &Element)| match element.role {
-        Role::Dropped => true,
-        Role::Landmark => element.text_bytes * 2 <= total,
-        Role::Banner => !in_article[id] && element.text_bytes * 2 <= total,
-        _ => false,
+    let is_boilerplate = |(id, element): (usize, &Element)| {
+        let is_around = element.role == Role::Landmark || (element.role == Role::Banner && !in_article[id]);
+        element.role == Role::Dropped || (is_around && element.text_bytes * 2 <= total)
     };
     elements.iter().enumerate().map(is_boilerplate).collect()
 }

@@ -86,45 +86,61 @@ impl<'a> Writer<'a> {
 
     fn open(&mut self, role: Role, is_layout: bool) {
         self.part(self.gap_of(role));
-        match role {
-            Role::Heading(rank) => self.heading = Some(rank),
-            Role::Item => self.n_items += 1,
-            Role::Table if !is_layout => self.n_tables += 1,
-            Role::Verbatim => self.n_verbatim += 1,
-            _ => {}
+        if let Role::Heading(rank) = role {
+            self.heading = Some(rank);
+        }
+        if let Some(depth) = self.depth(role, is_layout) {
+            *depth += 1;
         }
     }
 
     fn close(&mut self, role: Role, is_layout: bool) {
-        match role {
-            Role::Heading(rank) => {
-                self.end_block();
-                if let Some(Block { range, kind: BlockKind::Heading }) = self.blocks.last()
-                    && self.headings.last().is_none_or(|last| last.start < range.start)
-                {
-                    let title = self.text[range.clone()].split_whitespace().collect::<Vec<_>>().join(" ");
-                    self.headings.push(Heading { start: range.start, rank, title });
-                }
-                self.heading = None;
-            }
-            Role::Item => self.n_items = self.n_items.saturating_sub(1),
-            Role::Table if !is_layout => self.n_tables = self.n_tables.saturating_sub(1),
-            Role::Verbatim => self.n_verbatim = self.n_verbatim.saturating_sub(1),
-            _ => {}
+        if let Role::Heading(rank) = role {
+            self.end_block();
+            self.add_heading(rank);
+            self.heading = None;
         }
-        let gap = self.gap_of(role);
-        self.part(gap);
+        if let Some(depth) = self.depth(role, is_layout) {
+            *depth = depth.saturating_sub(1);
+        }
+        self.part(self.gap_of(role));
     }
 
-    /// Returns how an element parts its text from what is around it.
+    /// Returns the counter of the open elements that decide what kind of block a text is in.
+    fn depth(&mut self, role: Role, is_layout: bool) -> Option<&mut usize> {
+        if role == Role::Item {
+            Some(&mut self.n_items)
+        } else if role == Role::Verbatim {
+            Some(&mut self.n_verbatim)
+        } else if role == Role::Table && !is_layout {
+            Some(&mut self.n_tables)
+        } else {
+            None
+        }
+    }
+
+    /// Notes the block that just ended as a heading, if it is one that is not noted yet.
+    fn add_heading(&mut self, rank: u8) {
+        if let Some(Block { range, kind: BlockKind::Heading }) = self.blocks.last()
+            && self.headings.last().is_none_or(|last| last.start < range.start)
+        {
+            let title = self.text[range.clone()].split_whitespace().collect::<Vec<_>>().join(" ");
+            self.headings.push(Heading { start: range.start, rank, title });
+        }
+    }
+
+    /// Returns how an element parts its text from what is around it. Nothing in a table may tear its rows apart.
     fn gap_of(&self, role: Role) -> Gap {
-        match role {
-            Role::Inline | Role::Link | Role::Dropped => Gap::None,
-            Role::Cell if self.n_tables > 0 => Gap::Cell,
-            Role::Row if self.n_tables > 0 => Gap::Line,
-            // A paragraph in the cell of a table must not tear the row apart.
-            Role::Paragraph | Role::Block | Role::Item | Role::Term | Role::List if self.n_tables > 0 => Gap::Space,
-            _ => Gap::Block,
+        if matches!(role, Role::Inline | Role::Link | Role::Dropped) {
+            Gap::None
+        } else if self.n_tables == 0 {
+            Gap::Block
+        } else if role == Role::Cell {
+            Gap::Cell
+        } else if matches!(role, Role::Row | Role::Verbatim) {
+            Gap::Line
+        } else {
+            Gap::Space
         }
     }
 

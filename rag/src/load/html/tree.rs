@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
     fn end(&mut self, tag: &EndTag<usize>) {
         self.in_title = false;
         let name: &[u8] = &tag.name;
-        let is_inline = role(name, &StartTag::default()) == Role::Inline || name == b"a";
+        let is_phrasing = role(name, &StartTag::default()) == Role::Inline; // also `a`: without attributes, it is no link
         let ends_cell = matches!(name, b"td" | b"th" | b"tr" | b"table" | b"tbody" | b"thead" | b"tfoot");
         let mut found = None;
         for (at, id) in self.open.iter().enumerate().skip(1).rev().take(OPEN_SEARCHED_MAX) {
@@ -174,8 +174,7 @@ impl<'a> Reader<'a> {
                 break;
             }
             // `</b>` does not close the block it stands in, nor `</div>` the cell of a table.
-            let is_block = !matches!(element.role, Role::Inline | Role::Link | Role::Dropped);
-            if (is_inline && is_block) || (element.role == Role::Cell && !ends_cell) {
+            if (is_phrasing && !is_inline(element.role)) || (element.role == Role::Cell && !ends_cell) {
                 break;
             }
         }
@@ -233,24 +232,24 @@ impl<'a> Reader<'a> {
 
     /// Closes what ends where an element of this role begins: `<p>` at a block, `<li>` at the next one, and so on.
     fn close_implied(&mut self, next: Role) {
+        if is_inline(next) {
+            return;
+        }
         let mut found = None;
         for (at, id) in self.open.iter().enumerate().skip(1).rev().take(OPEN_SEARCHED_MAX) {
             let role = self.role(*id);
-            let ends = match next {
-                Role::Inline | Role::Link | Role::Dropped => return,
-                Role::Item => role == Role::Item,
-                Role::Term => role == Role::Term,
-                Role::Cell => role == Role::Cell,
-                Role::Row => matches!(role, Role::Row | Role::Cell),
-                _ => false,
-            };
-            if ends || matches!(role, Role::Paragraph | Role::Heading(_)) {
+            let is_phrasing = matches!(role, Role::Paragraph | Role::Heading(_));
+            let ends = matches!(
+                (next, role),
+                (Role::Item, Role::Item)
+                    | (Role::Term, Role::Term)
+                    | (Role::Cell, Role::Cell)
+                    | (Role::Row, Role::Row | Role::Cell)
+            );
+            if ends || is_phrasing {
                 found = Some(at);
             }
-            let is_transparent =
-                matches!(role, Role::Inline | Role::Link | Role::Dropped | Role::Paragraph | Role::Heading(_))
-                    || (next == Role::Row && role == Role::Cell);
-            if !is_transparent {
+            if !is_inline(role) && !is_phrasing && (next, role) != (Role::Row, Role::Cell) {
                 break;
             }
         }
@@ -284,6 +283,11 @@ impl<'a> Reader<'a> {
     fn role(&self, id: usize) -> Role {
         self.page.elements[id].role
     }
+}
+
+/// Tells whether an element stands in the flow of a line.
+fn is_inline(role: Role) -> bool {
+    matches!(role, Role::Inline | Role::Link | Role::Dropped)
 }
 
 fn role(name: &[u8], tag: &StartTag<usize>) -> Role {
