@@ -78,6 +78,7 @@ struct Open {
     start: usize,
     kind: BlockKind,
     depth: usize,
+    has_words: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -90,13 +91,13 @@ impl<'a> Reader<'a> {
             Event::Start(tag) => self.start(tag, range.start),
             Event::End(tag) => self.end(*tag, range),
             Event::Text(words) => {
-                self.add_to_title(words);
+                self.add_words(words);
                 if !self.in_code {
                     self.find_tags(range);
                 }
             }
-            Event::Code(words) | Event::InlineMath(words) | Event::DisplayMath(words) => self.add_to_title(words),
-            Event::SoftBreak | Event::HardBreak => self.add_to_title(" "),
+            Event::Code(words) | Event::InlineMath(words) | Event::DisplayMath(words) => self.add_words(words),
+            Event::SoftBreak | Event::HardBreak => self.add_words(" "),
             Event::Html(_)
             | Event::InlineHtml(_)
             | Event::FootnoteReference(_)
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
         }
         if let (None, Some(kind)) = (&self.open, block_kind(tag)) {
             self.title = (kind == BlockKind::Heading).then(String::new);
-            self.open = Some(Open { start: self.with_marks(start), kind, depth: self.depth });
+            self.open = Some(Open { start: self.with_marks(start), kind, depth: self.depth, has_words: false });
         }
         self.in_code |= matches!(tag, Tag::CodeBlock(_));
         if let Tag::Link { link_type: LinkType::WikiLink { .. }, dest_url, .. }
@@ -132,7 +133,12 @@ impl<'a> Reader<'a> {
         }
         self.in_code &= tag != TagEnd::CodeBlock;
         if self.open.as_ref().is_some_and(|open| open.depth == self.depth) {
-            if tag == TagEnd::HtmlBlock && !has_words(&self.text[range.clone()]) {
+            // A lone anchor or comment says nothing.
+            let has_words = match tag == TagEnd::HtmlBlock {
+                true => has_words(&self.text[range.clone()]),
+                false => tag != TagEnd::Paragraph || self.open.as_ref().is_some_and(|open| open.has_words),
+            };
+            if !has_words {
                 self.open = None;
             }
             self.close(range.end);
@@ -157,7 +163,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn add_to_title(&mut self, words: &str) {
+    fn add_words(&mut self, words: &str) {
+        if let Some(open) = &mut self.open {
+            open.has_words |= words.contains(char::is_alphanumeric);
+        }
         if let Some(title) = &mut self.title {
             title.push_str(words);
         }

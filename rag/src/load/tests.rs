@@ -87,7 +87,7 @@ fn markdown_keeps_the_file_and_finds_its_blocks() {
         "a.md",
         "---\ntitle: The Guide\ntags: [a]\ndate: 2026-03-01\n---\n# One *bold*\n\nSee [[Other Note|that]], #tag/sub and \
          `#no`.\nMore.\n\nTwo\n---\n\n- a\n  - b\n\n    b2\n- c [[X#Y]] [[#here]]\n\n> quote\n> two\n\n| a | b |\n|---|---|\n| 1 | 2 \
-         |\n\n```rust\n# fn\n\nx\n```\n\n<!-- gone -->\n\n<p>\nkept\n</p>\n\n### `three`\n\n1. x\n2. y\n",
+         |\n\n```rust\n# fn\n\nx\n```\n\n<!-- gone -->\n\n<a id=\"gone\"></a>\n\n<https://kept>\n\n<p>\nkept\n</p>\n\n### `three`\n\n1. x\n2. y\n",
         expect![[r####"
             title: The Guide
             tags: a, tag/sub
@@ -102,10 +102,11 @@ fn markdown_keeps_the_file_and_finds_its_blocks() {
             20@168 Paragraph [One bold > Two] "> quote\n> two"
             23@183 Table [One bold > Two] "| a | b |\n|---|---|\n| 1 | 2 |"
             27@214 Listing [One bold > Two] "```rust\n# fn\n\nx\n```"
-            35@250 Paragraph [One bold > Two] "<p>\nkept\n</p>"
-            39@265 Heading [One bold > Two > three] "### `three`"
-            41@278 ListItem [One bold > Two > three] "1. x"
-            42@283 ListItem [One bold > Two > three] "2. y"
+            37@269 Paragraph [One bold > Two] "<https://kept>"
+            39@285 Paragraph [One bold > Two] "<p>\nkept\n</p>"
+            43@300 Heading [One bold > Two > three] "### `three`"
+            45@313 ListItem [One bold > Two > three] "1. x"
+            46@318 ListItem [One bold > Two > three] "2. y"
         "####]],
     );
 }
@@ -251,7 +252,7 @@ fn html_gives_the_content_and_the_way_back() {
          content=2026-01-02T03:04><style>p{}</style><script>if (a<b) {}</script></head>\n<body><header><h1>Site</h1>\
          </header><nav><a href=/>Home</a></nav>\n<main><h1>One <em>two</em></h1>\n<p>First&nbsp;line,\n  second&hellip; \
          &notit; &bogus; & x<br>third.<p>Next<ul><li>a<li>b <ul><li>c</ul></ul>\n<pre>\n  fn x() {\r\n\n  &lt;T&gt;\n</pre>\
-         <h2>Three</h2><table><caption>Cap</caption><tr><th>h<th>i<tr><td><p>1</p><td>2</table><p hidden>no</p>\
+         <h2>Three<a href=#three>&para;</a></h2><pre>one<div>two</div></pre><table><caption>Cap</caption><tr><th>h<th>i<tr><td><p>1</p><td>2</table><p hidden>no</p>\
          <dl><dt>term<dd>meaning</dl></main>\n<footer>bye</footer></body></html>",
         expect![[r#"
             title: T & U
@@ -265,9 +266,10 @@ fn html_gives_the_content_and_the_way_back() {
             6@376 ListItem [One two] "c"
             8@394 Listing [One two] "  fn x() {\n\n  <T>"
             11@429 Heading [One two > Three] "Three"
-            11@455 Table [One two > Three] "Cap\nh | i\n1 | 2"
-            11@535 Paragraph [One two > Three] "term"
-            11@543 Paragraph [One two > Three] "meaning"
+            11@469 Listing [One two > Three] "one\ntwo"
+            11@508 Table [One two > Three] "Cap\nh | i\n1 | 2"
+            11@588 Paragraph [One two > Three] "term"
+            11@596 Paragraph [One two > Three] "meaning"
         "#]],
     );
 }

@@ -42,7 +42,7 @@ fn scope(elements: &[Element]) -> Option<Role> {
     }
 }
 
-/// Tells which elements are landmarks and banners around the content. One that holds most of the text is the content:
+/// Tells which elements are marks, and landmarks and banners around the content. One that holds most of the text is the content:
 /// some frameworks wrap whole pages in a form. A banner inside an article belongs to the article.
 fn boilerplate(elements: &[Element], scope: Option<Role>) -> Vec<bool> {
     let inside = mark(elements, scope, |_| false);
@@ -53,7 +53,9 @@ fn boilerplate(elements: &[Element], scope: Option<Role>) -> Vec<bool> {
     }
     let is_boilerplate = |(id, element): (usize, &Element)| {
         let is_around = element.role == Role::Landmark || (element.role == Role::Banner && !in_article[id]);
-        element.role == Role::Dropped || (is_around && element.text_bytes * 2 <= total)
+        // A link without words is the mark beside a heading that leads to the heading itself: `§`, `¶`.
+        let is_mark = element.role == Role::Link && !element.has_words;
+        element.role == Role::Dropped || is_mark || (is_around && element.text_bytes * 2 <= total)
     };
     elements.iter().enumerate().map(is_boilerplate).collect()
 }

@@ -129,10 +129,13 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Returns how an element parts its text from what is around it. Nothing in a table may tear its rows apart.
+    /// Returns how an element parts its text from what is around it. Nothing in a listing or a
+    /// table may tear it apart.
     fn gap_of(&self, role: Role) -> Gap {
         if matches!(role, Role::Inline | Role::Link | Role::Dropped) {
             Gap::None
+        } else if self.n_verbatim > 0 {
+            Gap::Line
         } else if self.n_tables == 0 {
             Gap::Block
         } else if role == Role::Cell {

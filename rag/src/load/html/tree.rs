@@ -65,6 +65,8 @@ pub(super) struct Element {
     pub(super) link_bytes: usize,
     /// Links inside it.
     pub(super) n_links: usize,
+    /// Whether any of its text is a letter or a digit.
+    pub(super) has_words: bool,
     /// A table that only lays out the page: it holds headings or other tables.
     pub(super) is_layout: bool,
     name: Range<usize>,
@@ -195,6 +197,7 @@ impl<'a> Reader<'a> {
             let element = &mut self.page.elements[innermost];
             element.own_bytes += bytes;
             element.text_bytes += bytes;
+            element.has_words |= String::from_utf8_lossy(decoded).contains(char::is_alphanumeric);
             element.link_bytes += if self.n_links > 0 { bytes } else { 0 };
             self.page.events.push(Event::Text(innermost, span));
         }
@@ -221,6 +224,7 @@ impl<'a> Reader<'a> {
             text_bytes: 0,
             link_bytes: 0,
             n_links: usize::from(role == Role::Link),
+            has_words: false,
             is_layout: false,
             name,
         });
@@ -262,7 +266,7 @@ impl<'a> Reader<'a> {
     fn close_from(&mut self, depth: usize) {
         while self.open.len() > depth {
             let Some(id) = self.open.pop() else { return };
-            let Element { role, parent, text_bytes, link_bytes, n_links, .. } = self.page.elements[id];
+            let Element { role, parent, text_bytes, link_bytes, n_links, has_words, .. } = self.page.elements[id];
             self.n_dropped -= usize::from(role == Role::Dropped);
             self.n_links -= usize::from(role == Role::Link);
             if parent != id {
@@ -270,6 +274,7 @@ impl<'a> Reader<'a> {
                 around.text_bytes += text_bytes;
                 around.link_bytes += link_bytes;
                 around.n_links += n_links;
+                around.has_words |= has_words;
             }
             self.page.events.push(Event::Close(id));
         }
