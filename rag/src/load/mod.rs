@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, ResultExt};
+
+use detect::ByName;
 
 use crate::document::{Document, Format};
 
@@ -19,7 +21,7 @@ mod outline;
 mod pieces;
 mod skip;
 mod text;
-pub mod walk;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,7 @@ pub use json::{Json, Jsonl};
 pub use markdown::Markdown;
 pub use skip::SkipReason;
 pub use text::{CodeLines, Text};
+pub use walk::{FILE_BYTES_MAX, Found, IGNORE_FILE, Skipped, WalkOptions, Walked, walk};
 
 /// Turns the bytes of a file into a document.
 ///
@@ -67,8 +70,8 @@ pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
         Format::Json => Json.load(path, bytes),
         Format::Jsonl => Jsonl.load(path, bytes),
         Format::Csv => Csv.load(path, bytes),
-        Format::Code => code(path, bytes, detected.language),
-        Format::Pdf | Format::Docx => paged(path, bytes, detected.format),
+        Format::Code => code(path, bytes),
+        Format::Pdf | Format::Docx => paged(path, detected.format),
     }?;
     if document.language.is_none() {
         document.language = detected.language.map(str::to_owned);
@@ -78,11 +81,30 @@ pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
     Ok(document)
 }
 
-fn code(path: &Path, bytes: &[u8], _language: Option<&'static str>) -> Result<Document> {
+/// Reads a text file whole, decoded, as its line numbers count: with markup and front matter.
+///
+/// # Errors
+/// If it cannot be read, is no regular file or is larger than [`FILE_BYTES_MAX`].
+pub fn read_text(path: &Path) -> Result<String> {
+    let reading = || format!("reading `{}`", path.display());
+    let metadata = std::fs::metadata(path).context(reading)?;
+    if !metadata.is_file() {
+        return Err(SkipReason::NotAFile.into_error(path));
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(SkipReason::TooLarge { bytes: metadata.len(), max: FILE_BYTES_MAX }.into_error(path));
+    }
+    let bytes = std::fs::read(path).context(reading)?;
+    let is_html = matches!(detect::by_name(path), ByName::Known(known) if known.format == Format::Html);
+    let decoded = if is_html { decode::decode_html(&bytes) } else { decode::decode(&bytes) };
+    Ok(decoded.text)
+}
+
+fn code(path: &Path, bytes: &[u8]) -> Result<Document> {
     CodeLines.load(path, bytes)
 }
 
-fn paged(path: &Path, _bytes: &[u8], format: Format) -> Result<Document> {
+fn paged(path: &Path, format: Format) -> Result<Document> {
     let message = format!(
         "`{}` needs the `docling` feature to be read as {}; add `features = [\"docling\"]`",
         path.display(),

@@ -1,4 +1,5 @@
-//! Cutting text into blocks and headings into sections: what the loaders of text formats have in common.
+//! Cutting text into blocks and headings into sections: what the loaders of text formats have in common, so that
+//! a section, a paragraph and a date mean the same in all of them.
 
 use std::ops::Range;
 

@@ -1,10 +1,7 @@
-//! Building a [`SourceMap::Pieces`]: runs of text, each with the run of source it came from.
-//!
-//! Loaders here make pieces that tile the text: every byte of it lies in exactly one piece, so an offset always
-//! leads somewhere. A one-to-one piece holds the same line ends as its source; other pieces end at a line end at the
-//! latest, so the line of any offset is the piece's line plus the line ends before it in the piece.
-//!
-//! [`SourceMap::Pieces`]: crate::document::SourceMap::Pieces
+//! Building a [`SourceMap::Pieces`](crate::document::SourceMap::Pieces). Pieces made here tile the text: every byte of
+//! it lies in exactly one, so an offset always leads somewhere. A one-to-one piece holds the same line ends as its
+//! source and other pieces end at a line end at the latest, so the line of an offset is the line of its piece plus
+//! the line ends before it in the piece.
 
 use std::ops::Range;
 

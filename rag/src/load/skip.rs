@@ -1,4 +1,5 @@
 //! Why a file is not loaded, as a value: the walk and the detection say it, the ingest counts it, a person reads it.
+//! It is no error, except to someone who asked for that very file.
 
 use std::fmt;
 use std::path::Path;

@@ -9,8 +9,7 @@ use proptest::prelude::*;
 
 use lorewell_model::Kind;
 
-use super::walk::{WalkOptions, walk};
-use super::{check, load};
+use super::{WalkOptions, check, load, read_text, walk};
 use crate::document::{Document, Piece, SourceMap, Warning};
 
 /// Finds the line and the bytes of the file from which a range of the text came.
@@ -538,6 +537,16 @@ fn depth_and_length_cost_no_stack_and_little_time() {
     }
 }
 
+#[test]
+fn a_file_is_read_as_its_lines_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.html");
+    std::fs::write(&path, b"<meta charset=windows-1251>\n<p>\xCF\xF0\xE8").unwrap();
+    assert_eq!(read_text(&path).unwrap(), "<meta charset=windows-1251>\n<p>При");
+    assert_eq!(read_text(&folder.path().join("no")).unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(read_text(folder.path()).unwrap_err().kind(), Kind::BadInput);
+}
+
 /// Set to a folder of documents, it is walked and loaded whole.
 const DATA: &str = "LOREWELL_DATA";
 
@@ -547,7 +556,7 @@ fn a_folder_of_real_documents_loads() {
         eprintln!("skipped: `{DATA}` is not set");
         return;
     };
-    let walked = walk(&[folder.into()], &WalkOptions::default()).unwrap();
+    let walked = walk(&[folder.into()], &WalkOptions::default());
     assert!(!walked.found.is_empty());
     for file in &walked.found {
         let bytes = std::fs::read(&file.path).unwrap();

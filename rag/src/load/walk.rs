@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use ignore::WalkBuilder;
-use lorewell_model::{Error, Kind, Result};
 
 use super::detect::{ByName, by_name};
 use super::skip::SkipReason;
@@ -73,19 +72,12 @@ pub struct Walked {
 ///
 /// Obeyed are `.gitignore` (in a Git repository or not), `.ignore` and [`IGNORE_FILE`]; the ignore rules a user keeps
 /// for all of their repositories are not, so that the same folder gives the same index for everyone. A root that is
-/// named is walked even if it is hidden. Symbolic links are followed.
-///
-/// # Errors
-/// [`Kind::NotFound`] if a root does not exist.
-pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walked> {
-    for root in roots {
-        if std::fs::symlink_metadata(root).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-            return Err(Error::new(Kind::NotFound, format!("`{}` does not exist", root.display())));
-        }
-    }
+/// named is walked even if it is hidden; one that does not exist is among the skipped. Symbolic links are followed.
+#[must_use]
+pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Walked {
     let odd: Arc<Mutex<Vec<Skipped>>> = Arc::default();
     let mut roots = roots.iter().filter(|root| has_sound_rules(root, &odd));
-    let Some(first) = roots.next() else { return Ok(Walked { found: Vec::new(), skipped: take(&odd) }) };
+    let Some(first) = roots.next() else { return Walked { found: Vec::new(), skipped: take(&odd) } };
     let mut builder = WalkBuilder::new(first);
     roots.for_each(|root| {
         builder.add(root);
@@ -109,7 +101,7 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Result<Walked> {
     walked.found = each_once(walked.found);
     walked.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     walked.skipped.dedup();
-    Ok(walked)
+    walked
 }
 
 fn may_enter(entry: &ignore::DirEntry, odd: &Mutex<Vec<Skipped>>) -> bool {
@@ -190,7 +182,7 @@ fn skipped(error: &ignore::Error, path: Option<&Path>) -> Option<Skipped> {
 
 fn words(error: &ignore::Error) -> String {
     match error.io_error() {
-        Some(io) if io.kind() == std::io::ErrorKind::NotFound => "the symbolic link leads nowhere".to_owned(),
+        Some(io) if io.kind() == std::io::ErrorKind::NotFound => "nothing is there, or a link leads nowhere".to_owned(),
         Some(io) => io.to_string(),
         None => error.to_string(),
     }
@@ -267,7 +259,7 @@ mod tests {
         #[expect(clippy::needless_pass_by_value, reason = "`expect!` gives a value")]
         fn check(&self, roots: &[&str], expected: Expect) {
             let roots: Vec<PathBuf> = roots.iter().map(|root| self.at(root)).collect();
-            let walked = walk(&roots, &WalkOptions { file_bytes_max: 1000 }).unwrap();
+            let walked = walk(&roots, &WalkOptions { file_bytes_max: 1000 });
             let short = |path: &Path| path.strip_prefix(self.0.path()).unwrap().display().to_string();
             let mut lines: Vec<String> = walked.found.iter().map(|file| short(&file.path)).collect();
             lines.extend(walked.skipped.iter().map(|file| format!("- {}: {}", short(&file.path), file.reason)));
@@ -318,10 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_is_not_there_is_an_error() {
-        let error = walk(&[PathBuf::from("no/such/folder")], &WalkOptions::default()).unwrap_err();
-        assert_eq!((error.kind(), error.message()), (Kind::NotFound, "`no/such/folder` does not exist"));
-        assert_eq!(walk(&[], &WalkOptions::default()).unwrap(), Walked::default());
+    fn a_root_that_is_not_there_is_said() {
+        Folder::new(&[("a.md", "a")]).check(
+            &["no", "a.md"],
+            expect![[r#"
+            a.md
+            - no: unreadable: nothing is there, or a link leads nowhere"#]],
+        );
+        assert_eq!(walk(&[], &WalkOptions::default()), Walked::default());
     }
 
     #[test]
@@ -348,7 +344,7 @@ mod tests {
             expect![[r#"
             a/away/two.md
             a/one.md
-            - a/dead.md: unreadable: the symbolic link leads nowhere
+            - a/dead.md: unreadable: nothing is there, or a link leads nowhere
             - a/up: symbolic link loop"#]],
         );
         folder.check(
@@ -356,7 +352,7 @@ mod tests {
             expect![[r#"
             a/one.md
             z/two.md
-            - a/dead.md: unreadable: the symbolic link leads nowhere
+            - a/dead.md: unreadable: nothing is there, or a link leads nowhere
             - a/up: symbolic link loop"#]],
         );
     }
@@ -388,7 +384,7 @@ mod tests {
         let folder = Folder::new(&[]);
         let path = folder.0.path().join(std::ffi::OsStr::from_bytes(b"\xFF.md"));
         fs::write(&path, "x").unwrap();
-        let walked = walk(&[folder.at("")], &WalkOptions::default()).unwrap();
+        let walked = walk(&[folder.at("")], &WalkOptions::default());
         assert_eq!(walked.found.iter().map(|file| &file.path).collect::<Vec<_>>(), [&path]);
     }
 }
