@@ -42,9 +42,9 @@ pub trait Load: Send + Sync + std::fmt::Debug {
     /// Reads a document. `path` is only for the name and its ending; the bytes are the truth.
     ///
     /// # Errors
-    /// [`Kind::BadInput`](lorewell_model::Kind::BadInput) if the bytes are not what the ending says or are damaged,
-    /// with a message that a person can act on; [`Kind::Refused`](lorewell_model::Kind::Refused) if the file is
-    /// encrypted; [`Kind::Limit`](lorewell_model::Kind::Limit) if it is too large or too deep.
+    /// [`Kind::BadInput`] if the bytes are not what the ending says or are damaged,
+    /// with a message that a person can act on; [`Kind::Refused`] if the file is
+    /// encrypted; [`Kind::Limit`] if it is too large or too deep.
     fn load(&self, path: &Path, bytes: &[u8]) -> Result<Document>;
 }
 
