@@ -1,1 +1,8 @@
 //! From hits to an answer: which sentences say it, and whether a quotation stands in its source.
+
+mod align;
+pub mod citation;
+mod decisive;
+
+mod fuzzy;
+mod words;
