@@ -3,6 +3,8 @@
 mod align;
 pub mod citation;
 mod decisive;
-
+pub mod extract;
 mod fuzzy;
+mod question;
+pub mod support;
 mod words;
