@@ -126,21 +126,21 @@ mod tests {
     use super::*;
     use crate::document::{Format, Section};
 
-    fn check(document: &Document, passage: &str, reference: &str, source: Option<Range<usize>>) {
+    fn check(document: &Document, passage: &str, reference: &str, source: impl Into<Option<Range<usize>>>) {
         let start = document.text.find(passage).expect("the passage is in the text");
         let place = Places::new(document).place(start..start + passage.len());
         assert_eq!(place.reference("f"), reference, "{passage:?}");
-        assert_eq!(place.source, source, "{passage:?}");
+        assert_eq!(place.source, source.into(), "{passage:?}");
     }
 
     #[test]
     fn text_files_have_lines() {
         let document = Document::new(Format::Text, "one\ntwo é\r\n\nfour\nfive".into());
-        check(&document, "one", "f:1", Some(0..3));
-        check(&document, "two é", "f:2", Some(4..10));
-        check(&document, "four\nfive", "f:4-5", Some(13..22));
-        check(&document, "one\n", "f:1", Some(0..4));
-        check(&document, "", "f:1", Some(0..0));
+        check(&document, "one", "f:1", 0..3);
+        check(&document, "two é", "f:2", 4..10);
+        check(&document, "four\nfive", "f:4-5", 13..22);
+        check(&document, "one\n", "f:1", 0..4);
+        check(&document, "", "f:1", 0..0);
     }
 
     #[test]
@@ -153,12 +153,12 @@ mod tests {
             Piece { text: 5..15, source: 12..22, line: 1 },
             Piece { text: 17..21, source: 31..35, line: 4 },
         ]);
-        check(&document, "one", "f:1", Some(3..6));
-        check(&document, "& two", "f:1", Some(7..16));
-        check(&document, "&", "f:1", Some(7..12));
-        check(&document, "two\nthree", "f:1-2", Some(13..22));
-        check(&document, "three\n\nfour", "f:2-4", Some(17..35));
-        check(&document, "\n\nfour", "f:4", Some(31..35));
+        check(&document, "one", "f:1", 3..6);
+        check(&document, "& two", "f:1", 7..16);
+        check(&document, "&", "f:1", 7..12);
+        check(&document, "two\nthree", "f:1-2", 13..22);
+        check(&document, "three\n\nfour", "f:2-4", 17..35);
+        check(&document, "\n\nfour", "f:4", 31..35);
         check(&document, "\n\n", "f", None);
     }
 

@@ -59,11 +59,10 @@ pub fn classified(text: &str) -> Vec<Sentence> {
     let caseless = is_caseless(text);
     let mut found = Vec::new();
     for unit in units(text) {
-        match unit.kind {
-            SentenceKind::Prose | SentenceKind::Item => cut(text, &unit, caseless, &mut found),
-            SentenceKind::Heading | SentenceKind::Row | SentenceKind::Code => {
-                push(text, unit.range, unit.kind, &mut found)
-            }
+        if matches!(unit.kind, SentenceKind::Prose | SentenceKind::Item) {
+            cut(text, &unit, caseless, &mut found);
+        } else {
+            push(text, unit.range, unit.kind, &mut found);
         }
     }
     found

@@ -1,4 +1,5 @@
 //! Aligns a quotation with a passage word by word, and judges what differs between them.
+//! `fuzzy` finds the passages worth it; the quadratic part is here, over at most a page.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
-//! From hits to an answer: which sentences say it, and whether a quotation stands in its source.
+//! From hits to an answer: which sentences say it (`extract`), how well (`support`), and whether a quotation stands in
+//! its source (`citation`).
 
 mod align;
 pub mod citation;

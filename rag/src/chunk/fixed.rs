@@ -1,4 +1,5 @@
-//! Packs whole words, blind to everything else: the baseline that the other kinds are measured against.
+//! Packs whole words, blind to everything else.
+//! It is the baseline that the other kinds are measured against.
 
 use crate::chunk::pack::{Joint, Packer, Piece};
 use crate::chunk::split::{Level, Splitter, stands_alone};

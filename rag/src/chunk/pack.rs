@@ -1,4 +1,5 @@
-//! Packs neighbouring pieces into chunks.
+//! Packs neighbouring pieces into chunks: the second step of every chunker.
+//! It sees pieces one at a time and holds no more than one chunk of them.
 
 use std::ops::Range;
 

@@ -1,4 +1,5 @@
 //! Cuts each block at the coarsest level that fits, blind to sections and to what a block is.
+//! The usual splitter of other tools, for those who want its cuts.
 
 use crate::chunk::pack::{Joint, Packer, Piece};
 use crate::chunk::split::{Level, Splitter, stands_alone};

@@ -1,4 +1,5 @@
-//! Packs whole sentences, blind to sections; a sentence too long for a chunk is cut at words.
+//! Packs whole sentences, blind to sections.
+//! A sentence too long for a chunk is cut at words.
 
 use crate::chunk::pack::{Joint, Packer, Piece};
 use crate::chunk::split::{Level, Splitter, stands_alone};

@@ -1,4 +1,5 @@
 //! Breaks what is too large into pieces that fit: at blank lines, lines, sentences, words, and inside a word at last.
+//! Sizes are counted here, each byte a bounded number of times.
 
 use std::ops::Range;
 

@@ -1,3 +1,6 @@
+//! What each chunker does with a small guide, and what all of them promise for any document.
+//! `retrieval` measures whether their chunks are found.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use expect_test::{Expect, expect};
@@ -57,7 +60,7 @@ fn chunks(kind: ChunkerKind, max: usize, overlap: usize, document: &Document) ->
     chunker(&options).unwrap().chunk(document, &count)
 }
 
-fn check(kind: ChunkerKind, max: usize, overlap: usize, document: &Document, expected: Expect) {
+fn check(kind: ChunkerKind, max: usize, overlap: usize, document: &Document, expected: &Expect) {
     let shown = chunks(kind, max, overlap, document)
         .into_iter()
         .map(|chunk| format!("[{}]\n{}\n", chunk.headings.join(" > "), &document.text[chunk.range]));
@@ -95,7 +98,7 @@ fn structure_keeps_headings_with_their_text_and_small_sections_together() {
         40,
         0,
         &document(GUIDE),
-        expect![[r#"
+        &expect![[r#"
             [Guide]
             # Guide
 
@@ -128,7 +131,7 @@ fn structure_cuts_paragraphs_at_sentences_with_overlap_and_tables_at_rows_withou
         24,
         8,
         &document(GUIDE),
-        expect![[r#"
+        &expect![[r#"
         [Guide]
         # Guide
 
@@ -167,7 +170,7 @@ fn the_other_kinds_ignore_sections() {
         40,
         10,
         &document,
-        expect![[r#"
+        &expect![[r#"
         [Guide]
         # Guide
 
@@ -198,7 +201,7 @@ fn the_other_kinds_ignore_sections() {
         24,
         8,
         &document,
-        expect![[r#"
+        &expect![[r#"
         [Guide]
         # Guide
 
@@ -238,7 +241,7 @@ fn the_other_kinds_ignore_sections() {
         24,
         4,
         &document,
-        expect![[r#"
+        &expect![[r#"
         [Guide]
         # Guide
 

@@ -1,9 +1,12 @@
+//! Sentences of prose, of Markdown and of scripts without spaces, one test a kind of difficulty.
+//! Cuts are shown with `--` between sentences.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
 use super::*;
 
-fn check(text: &str, expected: Expect) {
+fn check(text: &str, expected: &Expect) {
     let quotes: Vec<&str> = sentences(text).into_iter().map(|range| &text[range]).collect();
     expected.assert_eq(&quotes.join("\n--\n"));
 }
@@ -12,7 +15,7 @@ fn check(text: &str, expected: Expect) {
 fn plain_prose() {
     check(
         "It works. Does it? Yes! “Quoted.” (In brackets.) The rest",
-        expect![[r#"
+        &expect![[r#"
             It works.
             --
             Does it?
@@ -32,7 +35,7 @@ fn abbreviations_initials_and_numbers_do_not_end_one() {
     check(
         "Dr. J. R. Smith paid approx. $3.50, e.g. in the U.S. Senate, cf. Fig. 3 and No. 5. The bill of Acme Inc. was \
          0.5 % of it, etc. Then at 5 p.m. They left for St. Paul. See Roe v. Wade.",
-        expect![[r#"
+        &expect![[r#"
             Dr. J. R. Smith paid approx. $3.50, e.g. in the U.S. Senate, cf. Fig. 3 and No. 5.
             --
             The bill of Acme Inc. was 0.5 % of it, etc.
@@ -49,7 +52,7 @@ fn abbreviations_initials_and_numbers_do_not_end_one() {
 fn addresses_versions_and_code_do_not_end_one() {
     check(
         "See https://example.org/a.b?c=1. Version 1.2.3 is out... really. Call `a. B` first. Use `x.y()`. Node.js is fine.",
-        expect![[r#"
+        &expect![[r#"
             See https://example.org/a.b?c=1.
             --
             Version 1.2.3 is out... really.
@@ -66,7 +69,7 @@ fn addresses_versions_and_code_do_not_end_one() {
 fn quotations_that_go_on_do_not_end_one() {
     check(
         "“Stop!” he cried. “Why?” She left.[1] Nobody spoke.[^note] End.",
-        expect![[r#"
+        &expect![[r#"
             “Stop!” he cried.
             --
             “Why?”
@@ -84,7 +87,7 @@ fn other_european_languages() {
     check(
         "Das gilt z.B. Am 3. Oktober bzw. später. Es waren 5. Der Rest, d.h. Alles, blieb. ¿Qué pasa? ¡Nada! C’est fini. \
          Это работает. И это тоже.",
-        expect![[r#"
+        &expect![[r#"
             Das gilt z.B. Am 3. Oktober bzw. später.
             --
             Es waren 5.
@@ -107,7 +110,7 @@ fn other_european_languages() {
 fn scripts_without_spaces() {
     check(
         "所有权是规则。值被丢弃！「本当ですか。」と彼は言った。「はい。」「いいえ。」终",
-        expect![[r#"
+        &expect![[r#"
             所有权是规则。
             --
             值被丢弃！
@@ -124,7 +127,7 @@ fn scripts_without_spaces() {
 fn text_without_capitals() {
     check(
         "as of december the company had $7 million, approx. a third. a deferred asset was kept. it expired",
-        expect![[r#"
+        &expect![[r#"
             as of december the company had $7 million, approx. a third.
             --
             a deferred asset was kept.
@@ -171,7 +174,7 @@ It began in
 fn markdown_structure_bounds_them() {
     check(
         MARKDOWN,
-        expect![[r#"
+        &expect![[r#"
             Ownership Rules
             --
             First, let’s look at the rules.
@@ -227,6 +230,17 @@ fn a_passage_may_begin_inside_a_listing() {
     let text = "let x = 1;\n```\n\nProse again. More.";
     let kinds: Vec<SentenceKind> = classified(text).into_iter().map(|sentence| sentence.kind).collect();
     assert_eq!(kinds, [SentenceKind::Code, SentenceKind::Prose, SentenceKind::Prose]);
+}
+
+#[test]
+fn comments_have_none() {
+    check(
+        "<!-- A note. -->\nText.\n<!--\nOld. Very old.\n-->\nMore.",
+        &expect![[r#"
+        Text.
+        --
+        More."#]],
+    );
 }
 
 #[test]

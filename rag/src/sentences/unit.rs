@@ -15,7 +15,7 @@ pub(super) struct Unit {
 
 /// Returns the units of a text in order.
 pub(super) fn units(text: &str) -> Vec<Unit> {
-    let mut reader = Reader { units: Vec::new(), open: None, fence: torn_fence(text) };
+    let mut reader = Reader { units: Vec::new(), open: None, fence: torn_fence(text), in_comment: false };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         reader.line(at, line);
@@ -72,6 +72,7 @@ struct Reader {
     units: Vec<Unit>,
     open: Option<Unit>,
     fence: Option<Fence>,
+    in_comment: bool,
 }
 
 impl Reader {
@@ -83,6 +84,11 @@ impl Reader {
                 Some(other) if fence.is_closed_by(other) => self.fence = None,
                 _ => self.units.push(Unit { range: at..end, kind: SentenceKind::Code }),
             }
+            return;
+        }
+        if self.in_comment || body.starts_with("<!--") {
+            self.in_comment = !body.contains("-->");
+            self.close();
             return;
         }
         match self.classify(body) {

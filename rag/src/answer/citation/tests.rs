@@ -1,3 +1,6 @@
+//! Quotations that must pass, and the ones that must not: a changed number, a dropped negation, an exchanged word.
+//! The adversarial half is the point of the module.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -117,7 +120,7 @@ fn nothing_is_never_a_quotation() {
 
 #[test]
 fn places_outside_the_source_are_no_fault() {
-    for expected in [9_000..9_010, 5..3, 0..usize::MAX / 2] {
+    for expected in [9_000..9_010, Range { start: 5, end: 3 }, 0..usize::MAX / 2] {
         assert!(matches!(
             check("17 days of delivery", SOURCE, expected),
             Verdict::Verified { .. } | Verdict::Moved { .. }

@@ -1,3 +1,6 @@
+//! Extraction over a small library of passages: lists, definitions, single sentences, and abstention.
+//! The terms are stemmed here by a small analyser, since the index brings its own.
+
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
@@ -58,7 +61,7 @@ fn library() -> Vec<Passage<'static>> {
     ])
 }
 
-fn check(question: &str, expected: Expect) {
+fn check(question: &str, expected: &Expect) {
     let passages = library();
     let shown = match Draft::new(question, &passages, &terms_of).extract() {
         Extraction::Found { groups, left_out, .. } => {
@@ -82,7 +85,7 @@ fn check(question: &str, expected: Expect) {
 fn a_list_under_the_heading_asked_for_is_the_answer() {
     check(
         "what are the ownership rules?",
-        expect![[r#"
+        &expect![[r#"
             [1] Each value in Rust has an _owner_.
             [1] There can only be one owner at a time.
             [1] When the owner goes out of scope, the value will be dropped.
@@ -91,7 +94,7 @@ fn a_list_under_the_heading_asked_for_is_the_answer() {
     );
     check(
         "rules of ownership",
-        expect![[r#"
+        &expect![[r#"
             [1] Each value in Rust has an _owner_.
             [1] There can only be one owner at a time.
             [1] When the owner goes out of scope, the value will be dropped.
@@ -104,7 +107,7 @@ fn a_list_under_the_heading_asked_for_is_the_answer() {
 fn a_definition_answers_what_something_is() {
     check(
         "What is ownership?",
-        expect![[r#"
+        &expect![[r#"
             [0] _Ownership_ is a set of rules that govern how a Rust program manages memory.
             0 left out
         "#]],
@@ -115,7 +118,7 @@ fn a_definition_answers_what_something_is() {
 fn one_sentence_answers_and_its_repetition_is_left_out() {
     check(
         "Within how many days of delivery may customers ask for a refund?",
-        expect![[r#"
+        &expect![[r#"
         [2] Customers may ask for a refund within 30 days of delivery.
         0 left out
     "#]],
@@ -126,13 +129,13 @@ fn one_sentence_answers_and_its_repetition_is_left_out() {
 fn what_is_not_said_is_not_answered() {
     check(
         "who won the 1998 world cup?",
-        expect![[r#"
+        &expect![[r#"
         nothing; missing ["won", "1998", "cup"], nearest [3, 0, 1]
     "#]],
     );
     check(
         "what is it?",
-        expect![[r#"
+        &expect![[r#"
         NoTerms, nearest [(0, 0.010986943), (1, 0.010456705), (2, 0.010001184)]
     "#]],
     );
