@@ -67,13 +67,6 @@ fn paragraphs(text: String) -> Document {
     document
 }
 
-/// About what WordPiece makes of English: punctuation alone, long words in parts.
-fn word_pieces(text: &str) -> usize {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let marks = text.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace()).count();
-    marks + words.map(|word| word.chars().count().div_ceil(8)).sum::<usize>()
-}
-
 fn terms(text: &str) -> Vec<String> {
     let stemmer = rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English);
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
@@ -143,7 +136,7 @@ fn score(collection: &Collection, options: &ChunkOptions) -> (Score, usize) {
     let mut indexes = HashMap::new();
     let mut n_chunks = 0;
     for (id, document) in &collection.documents {
-        let chunks = chunker.chunk(document, &word_pieces);
+        let chunks = chunker.chunk(document, &estimate_tokens);
         n_chunks += chunks.len();
         indexes.insert(id, (Bm25::new(chunks.iter().map(|chunk| &document.text[chunk.range.clone()])), chunks));
     }
