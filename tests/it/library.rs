@@ -61,7 +61,8 @@ fn check_quote(question: &Value, folder: &Path) {
     let path = folder.join(question["file"].as_str().expect("an answerable question names its file"));
     let quote = question["quote"].as_str().expect("an answerable question has a quote");
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let is_wrapped = path.extension().is_some_and(|ending| ["pdf", "docx", "html"].iter().any(|other| ending == *other));
+    let is_wrapped =
+        path.extension().is_some_and(|ending| ["pdf", "docx", "html"].iter().any(|other| ending == *other));
     if !is_wrapped {
         let text = String::from_utf8(bytes).unwrap();
         assert!(stands_in(quote, &text), "`{quote}` does not stand in {}", path.display());

@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn what_is_not_rust_does_not_panic() {
-        for source in ["fn", "fn a", "fn a(", "fn a() {", "fn a() }", "fn a)", "\"", "'", "r#\"", "b", "/*", "'\\", "{"] {
+        for source in ["fn", "fn a", "fn a(", "fn a() {", "fn a() }", "fn a)", "\"", "'", "r#\"", "b", "/*", "'\\", "{"]
+        {
             check(source, &[]);
         }
     }

@@ -25,7 +25,8 @@ const UNFINISHED: &[&str] = &["todo", "unimplemented"];
 /// Roots of paths that exist on the machine of one person. Each is split so that this file passes its own test.
 const MACHINE_ROOTS: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
 /// How settings name a place to get packages from other than the public registries.
-const REGISTRY_SETTINGS: &[&str] = &[concat!("replace-", "with"), concat!("index-", "url"), concat!("registry", "=http")];
+const REGISTRY_SETTINGS: &[&str] =
+    &[concat!("replace-", "with"), concat!("index-", "url"), concat!("registry", "=http")];
 /// Where every package of the lock file comes from.
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
@@ -49,7 +50,8 @@ fn nothing_names_one_machine() {
 #[test]
 fn the_lock_file_names_only_the_public_registry() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    let others: Vec<_> = lock.lines().filter(|line| line.starts_with("source = ") && !line.contains(CRATES_IO)).collect();
+    let others: Vec<_> =
+        lock.lines().filter(|line| line.starts_with("source = ") && !line.contains(CRATES_IO)).collect();
     assert!(others.is_empty(), "{}", others.join("\n"));
 }
 
