@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use lorewell::embed::Embedder;
 use lorewell::rag::chunk::{ChunkOptions, ChunkerKind};
 use lorewell::rag::index::{Index, Options};
 use lorewell::rag::load::{Limits, Loader, Worker};
-use lorewell::embed::Embedder;
 
 use crate::config::Config;
 use crate::folders::Folders;

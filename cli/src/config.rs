@@ -111,7 +111,8 @@ impl Config {
                 values.push((value, Layer::Environment(key.environment)));
             }
             if let Some((value, line)) = project.as_ref().and_then(|file| file.value(key.name)) {
-                values.push((value, Layer::Project(project.as_ref().map(|f| f.path.clone()).unwrap_or_default(), line)));
+                values
+                    .push((value, Layer::Project(project.as_ref().map(|f| f.path.clone()).unwrap_or_default(), line)));
             }
             if let Some((value, line)) = user.as_ref().and_then(|file| file.value(key.name)) {
                 values.push((value, Layer::User(folders.config.clone(), line)));

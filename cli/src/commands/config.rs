@@ -55,7 +55,8 @@ fn explain(global: &Global, settings: Vec<Setting>) -> Result<()> {
         return output::json(&All { settings }, global.json);
     }
     for setting in settings {
-        let hides: Vec<String> = setting.hides.iter().map(|hidden| format!("{} = {}", hidden.from, hidden.value)).collect();
+        let hides: Vec<String> =
+            setting.hides.iter().map(|hidden| format!("{} = {}", hidden.from, hidden.value)).collect();
         let hides = if hides.is_empty() { String::new() } else { format!("; hides {}", hides.join(", ")) };
         let from = paint(DIM, &format!("(from {}{hides})", setting.from));
         output::line(&format!("{} = {:?} {from}", paint(BOLD, setting.key), setting.value))?;

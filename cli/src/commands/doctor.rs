@@ -152,14 +152,23 @@ async fn documents(index: &Index, checks: &mut Vec<Check>) -> Result<()> {
     checks.push(if agreement.holds() {
         Check::ok(format!("{what}, words and vectors agree"))
     } else {
-        Check::fail(format!("{what}; {} of words and {} vectors are missing", agreement.words_missing, agreement.vectors_missing), "lorewell ingest")
+        Check::fail(
+            format!(
+                "{what}; {} of words and {} vectors are missing",
+                agreement.words_missing, agreement.vectors_missing
+            ),
+            "lorewell ingest",
+        )
     });
     if status.embedded < status.chunks && status.embedder.is_some() {
         let missing = count(status.chunks - status.embedded, "passage");
         checks.push(Check::warn(format!("{missing} wait for a vector"), "lorewell ingest"));
     }
     if status.failed > 0 {
-        checks.push(Check::warn(format!("{} could not be read", count(status.failed, "file")), "lorewell status --problems"));
+        checks.push(Check::warn(
+            format!("{} could not be read", count(status.failed, "file")),
+            "lorewell status --problems",
+        ));
     }
     let changes = index.refresh().dry_run().await?;
     let stale = changes.indexed + changes.removed.len() as u64;

@@ -143,8 +143,11 @@ fn print_skipped(report: &Report) {
     }
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
     reasons.sort_by(|a, b| b.1.cmp(&a.1));
-    let shown: Vec<String> =
-        reasons.iter().take(PROBLEMS_SHOWN_MAX).map(|(reason, number)| format!("{number} × {}", plain(reason))).collect();
+    let shown: Vec<String> = reasons
+        .iter()
+        .take(PROBLEMS_SHOWN_MAX)
+        .map(|(reason, number)| format!("{number} × {}", plain(reason)))
+        .collect();
     if !shown.is_empty() {
         note(&format!("skipped: {}", shown.join(", ")));
     }

@@ -33,7 +33,10 @@ pub(super) async fn run(session: &Session, dir: &Path) -> Result<Exit> {
     if session.is_json() {
         session.json(&Made { brain: &brain.dir, created })?;
     } else if created {
-        output::line(&format!("Created brain in {}   (ignored by git; delete the folder to undo)", shown(&brain, &dir)))?;
+        output::line(&format!(
+            "Created brain in {}   (ignored by git; delete the folder to undo)",
+            shown(&brain, &dir)
+        ))?;
     } else {
         output::line(&format!("Brain in {} is there already; nothing changed", shown(&brain, &dir)))?;
     }

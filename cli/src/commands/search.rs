@@ -104,7 +104,9 @@ fn print_why(why: &Why) -> Result<()> {
         output::line("A filter of this search leaves it out.")?;
     }
     output::line(&match why.rank {
-        Some(rank) => format!("Its best passage ranks {rank} of {} for this query.", output::thousands(why.hits as u64)),
+        Some(rank) => {
+            format!("Its best passage ranks {rank} of {} for this query.", output::thousands(why.hits as u64))
+        }
         None => "No passage of it was found for this query.".to_owned(),
     })?;
     let rank = |rank: Option<usize>| rank.map_or_else(|| "not found".to_owned(), |rank| format!("rank {rank}"));

@@ -55,7 +55,10 @@ fn print(dir: &std::path::Path, status: &Status) -> Result<()> {
     if status.rebuilding {
         note("New vectors are half made: `lorewell ingest` goes on.");
     } else if status.embedded < status.chunks && status.embedder.is_some() {
-        note(&format!("{} wait for a vector: `lorewell ingest` goes on.", count(status.chunks - status.embedded, "passage")));
+        note(&format!(
+            "{} wait for a vector: `lorewell ingest` goes on.",
+            count(status.chunks - status.embedded, "passage")
+        ));
     }
     if status.interrupted {
         note("An ingest is running, or was interrupted: the next `lorewell ingest` mends what it left.");

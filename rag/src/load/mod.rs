@@ -10,9 +10,13 @@ use detect::ByName;
 use crate::document::{Document, Format};
 
 mod check;
+#[cfg(feature = "code")]
+mod code;
 mod csv;
 mod decode;
 mod detect;
+#[cfg(feature = "docling")]
+mod docling;
 mod front_matter;
 mod html;
 mod json;
@@ -22,11 +26,16 @@ mod pieces;
 mod skip;
 mod text;
 mod walk;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "code")]
+pub use code::Code;
 pub use self::csv::Csv;
+#[cfg(feature = "docling")]
+pub use docling::{Docx, Pdf};
 pub use detect::{Detected, detect};
 pub use html::Html;
 pub use json::{Json, Jsonl};
@@ -34,6 +43,7 @@ pub use markdown::Markdown;
 pub use skip::SkipReason;
 pub use text::{CodeLines, Text};
 pub use walk::{FILE_BYTES_MAX, Found, IGNORE_FILE, Skipped, WalkOptions, Walked, walk};
+pub use worker::{Limits, Loaded, Loader, Worker, serve, serve_with};
 
 /// Turns the bytes of a file into a document.
 ///
@@ -71,7 +81,7 @@ pub fn load(path: &Path, bytes: &[u8]) -> Result<Document> {
         Format::Jsonl => Jsonl.load(path, bytes),
         Format::Csv => Csv.load(path, bytes),
         Format::Code => code(path, bytes),
-        Format::Pdf | Format::Docx => paged(path, detected.format),
+        Format::Pdf | Format::Docx => paged(path, bytes, detected.format),
     }?;
     if document.language.is_none() {
         document.language = detected.language.map(str::to_owned);
@@ -100,11 +110,22 @@ pub fn read_text(path: &Path) -> Result<String> {
     Ok(decoded.text)
 }
 
+/// Reads source code by its structure where there is a grammar for it, else by lines.
 fn code(path: &Path, bytes: &[u8]) -> Result<Document> {
+    #[cfg(feature = "code")]
+    if code::Code::language(path).is_some() && std::str::from_utf8(bytes).is_ok() {
+        return code::Code.load(path, bytes);
+    }
     CodeLines.load(path, bytes)
 }
 
-fn paged(path: &Path, format: Format) -> Result<Document> {
+#[cfg(feature = "docling")]
+fn paged(path: &Path, bytes: &[u8], format: Format) -> Result<Document> {
+    if format == Format::Pdf { docling::Pdf.load(path, bytes) } else { docling::Docx.load(path, bytes) }
+}
+
+#[cfg(not(feature = "docling"))]
+fn paged(path: &Path, _bytes: &[u8], format: Format) -> Result<Document> {
     let message = format!(
         "`{}` needs the `docling` feature to be read as {}; add `features = [\"docling\"]`",
         path.display(),

@@ -169,8 +169,11 @@ async fn an_explanation_adds_up(store: &impl SparseStore) {
 }
 
 async fn no_question_is_too_odd(store: &impl SparseStore) {
-    fill(store, &[chunk(1, "to be or not to be"), chunk(2, "C++ and x^2: (a) \"quote\" path\\to\\file"), chunk(3, "🦀")])
-        .await;
+    fill(
+        store,
+        &[chunk(1, "to be or not to be"), chunk(2, "C++ and x^2: (a) \"quote\" path\\to\\file"), chunk(3, "🦀")],
+    )
+    .await;
     check(store, "", &[]).await;
     check(store, " \t\n\u{0}", &[]).await;
     check(store, "( \" : * ~ ^ \\ [ } +- !", &[]).await;
@@ -259,7 +262,8 @@ async fn titles_headings_and_paths_count(store: &impl SparseStore) {
 
 /// However an index came about, equal chunks rank equally.
 async fn history_leaves_no_trace(worn: &impl SparseStore, fresh: &impl SparseStore) {
-    const TEXTS: [&str; 5] = ["alpha beta", "alpha alpha gamma delta", "beta gamma", "delta delta delta alpha", "gamma"];
+    const TEXTS: [&str; 5] =
+        ["alpha beta", "alpha alpha gamma delta", "beta gamma", "delta delta delta alpha", "gamma"];
     let text = |id: u64| TEXTS[usize::try_from(id % 5).expect("a remainder of 5 fits")];
     for batch in 0..12 {
         let ids = batch * 10..batch * 10 + 10;

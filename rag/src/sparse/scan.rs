@@ -22,7 +22,8 @@ pub(super) fn runs(text: &str) -> impl Iterator<Item = Run> + use<'_> {
     let mut offset = 0;
     std::iter::from_fn(move || {
         let start = offset + text[offset..].find(|char| matches!(class(char), Class::Spaced | Class::Unspaced))?;
-        let run = if text[start..].starts_with(is_unspaced) { unspaced_run(text, start) } else { spaced_run(text, start) };
+        let run =
+            if text[start..].starts_with(is_unspaced) { unspaced_run(text, start) } else { spaced_run(text, start) };
         offset = match &run {
             Run::Spaced(range) => range.end,
             Run::Unspaced(characters) => characters.last().map_or(text.len(), |last| last.end),

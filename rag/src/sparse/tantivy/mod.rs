@@ -82,7 +82,10 @@ impl TantivySparse {
 
 impl std::fmt::Debug for TantivySparse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TantivySparse").field("dir", &self.0.dir).field("access", &self.0.access).finish_non_exhaustive()
+        f.debug_struct("TantivySparse")
+            .field("dir", &self.0.dir)
+            .field("access", &self.0.access)
+            .finish_non_exhaustive()
     }
 }
 

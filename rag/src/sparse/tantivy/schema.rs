@@ -35,8 +35,7 @@ impl Fields {
         let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_fieldnorms(false);
         let counted = TextOptions::default()
             .set_indexing_options(indexing.clone().set_index_option(IndexRecordOption::WithFreqs));
-        let present =
-            TextOptions::default().set_indexing_options(indexing.set_index_option(IndexRecordOption::Basic));
+        let present = TextOptions::default().set_indexing_options(indexing.set_index_option(IndexRecordOption::Basic));
         let mut schema = Schema::builder();
         let id = schema.add_u64_field("id", INDEXED | FAST);
         // The number is that of the analysis: another one makes an index unreadable, which is better than half found.
@@ -71,8 +70,7 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn new(chunk: &Terms<'_>) -> Self {
         let language = Language::from_code(chunk.language);
-        let mut record =
-            Self { id: chunk.id, language, terms: String::new(), stopwords: String::new(), length: 0 };
+        let mut record = Self { id: chunk.id, language, terms: String::new(), stopwords: String::new(), length: 0 };
         record.add(chunk.text, 1);
         record.add(chunk.title, TITLE_WEIGHT);
         for heading in chunk.headings {
