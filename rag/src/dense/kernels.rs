@@ -254,11 +254,11 @@ mod tests {
     #[test]
     fn extremes_do_not_overflow() {
         let codes = |code: i8| vec![code.cast_unsigned(); DIMS_MAX];
-        for (query, row) in [(127, 127), (127, -127), (-127, -127), (-127, 127)] {
+        for (query, row) in [(127i8, 127i8), (127, -127), (-127, -127), (-127, 127)] {
             let expected = i32::from(query) * i32::from(row) * i32::try_from(DIMS_MAX).unwrap();
             for kernel in Kernel::available() {
                 let mut out = [0];
-                kernel.dots(&codes(i8::try_from(query).unwrap()), &codes(i8::try_from(row).unwrap()), &mut out);
+                kernel.dots(&codes(query), &codes(row), &mut out);
                 assert_eq!(out, [expected], "{kernel:?}");
             }
         }

@@ -156,10 +156,11 @@ impl Manifest {
             let name = file.file_name();
             let Some(name) = name.to_str() else { continue };
             let ours = ["rows-", "removed-", "lists-", TEMPORARY].iter().any(|prefix| name.starts_with(prefix));
-            if ours && !self.names(name) {
-                if let Err(error) = fs::remove_file(file.path()) {
-                    tracing::debug!(name, %error, "an old file stays for now");
-                }
+            if !ours || self.names(name) {
+                continue;
+            }
+            if let Err(error) = fs::remove_file(file.path()) {
+                tracing::debug!(name, %error, "an old file stays for now");
             }
         }
     }

@@ -87,14 +87,14 @@ impl Snapshot {
             };
             // A file may be gone because a newer state no longer needs it; otherwise it should be there.
             let now = read()?;
-            match failed.kind() {
-                Kind::NotFound if now == bytes => {
-                    return Err(Error::new(Kind::Corrupt, "a file of the index is missing; rebuild the index")
-                        .caused_by(failed));
-                }
-                Kind::NotFound => bytes = now,
-                _ => return Err(failed),
+            if failed.kind() != Kind::NotFound {
+                return Err(failed);
             }
+            if now == bytes {
+                let missing = Error::new(Kind::Corrupt, "a file of the index is missing; rebuild the index");
+                return Err(missing.caused_by(failed));
+            }
+            bytes = now;
         }
         let message = format!("`{}` was replaced {LOADS_MAX} times while being read; try again", dir.display());
         Err(Error::new(Kind::Unavailable, message))

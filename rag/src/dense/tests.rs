@@ -187,7 +187,7 @@ async fn follows_a_model(steps: Vec<Step>, seed: u64) -> Result<()> {
         let rows = cloud.points(adding.len());
         store.append(&chunks(adding.iter().copied()), &matrix(&rows)).await?;
         next = next.max(adding.last().map_or(0, |last| last + 1));
-        adding.iter().for_each(|id| drop(removed.remove(id)));
+        removed.retain(|id| !adding.contains(id));
         model.extend(adding.into_iter().zip(rows));
         agrees(&store, &model, next, &cloud.point()).await?;
     }
