@@ -1,13 +1,17 @@
 //! How long a search for vectors takes: the exact scan, with and without filters, and inverted lists. Recall against
 //! an exact search in f32 is printed beside it. The points lie around 1,000 centres, as passages lie around subjects.
 
+#![allow(missing_docs, reason = "criterion's macro makes a public function without one")]
+
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use lorewell_embed::Vectors;
-use lorewell_rag::dense::{Access, DenseStore, LocalDense};
+use lorewell_rag::dense::{DenseStore, LocalDense};
 use lorewell_rag::ids::{ChunkId, IdSet};
+use lorewell_rag::stores::Access;
 
 const DIMS: usize = 384;
 const CENTRES: usize = 1_000;
@@ -24,7 +28,8 @@ fn sizes(criterion: &mut Criterion) {
 fn sized(criterion: &mut Criterion, rows: usize) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    let store = LocalDense::open(folder.path(), DIMS, Access::Write).expect("an empty folder can be opened");
+    let dims = u32::try_from(DIMS).ok().and_then(NonZeroU32::new).expect("there are some");
+    let store = LocalDense::open(folder.path(), dims, Access::Write).expect("an empty folder can be opened");
     let mut cloud = Cloud::new(1);
     let mut first = 1u64;
     let queries = cloud.points(QUERIES);
@@ -127,12 +132,5 @@ fn normalized(vector: Vec<f32>) -> Vec<f32> {
     vector.into_iter().map(|x| x / length).collect()
 }
 
-mod harness {
-    #![expect(missing_docs, reason = "the macro makes a public function without one")]
-
-    use super::{criterion_group, sizes};
-
-    criterion_group!(benches, sizes);
-}
-
-criterion_main!(harness::benches);
+criterion_group!(benches, sizes);
+criterion_main!(benches);

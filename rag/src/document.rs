@@ -203,6 +203,24 @@ impl Document {
         }
     }
 
+    /// Copies everything but the text.
+    #[must_use]
+    pub(crate) fn layout(&self) -> Self {
+        Self {
+            format: self.format,
+            text: String::new(),
+            title: self.title.clone(),
+            tags: self.tags.clone(),
+            links: self.links.clone(),
+            date: self.date.clone(),
+            language: self.language.clone(),
+            blocks: self.blocks.clone(),
+            sections: self.sections.clone(),
+            source: self.source.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
     /// Returns the titles of the sections that contain an offset, outermost first.
     #[must_use]
     pub fn heading_path(&self, offset: usize) -> Vec<&str> {

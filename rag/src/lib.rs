@@ -8,3 +8,4 @@ pub mod document;
 pub mod ids;
 pub mod load;
 pub mod sparse;
+pub mod stores;

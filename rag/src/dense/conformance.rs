@@ -1,36 +1,59 @@
-//! What every store of vectors must do, as a suite to run on your own: call [`check`] in a test.
+//! What every [`DenseStore`] must do, as a suite that its tests run: `conformance(|name, access| …).await`. Each part
+//! has a store of its own and compares answers with those found the plain way.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use lorewell_embed::Vectors;
 use lorewell_model::{Kind, Result};
 
-use super::{Access, DenseStore};
+use super::DenseStore;
 use crate::ids::{ChunkId, IdSet, Scored};
+use crate::stores::Access;
 
-/// The dimensions of the vectors in this suite.
-pub const DIMS: usize = 24;
+/// Components of the vectors in [`conformance`].
+pub const CONFORMANCE_DIMS: NonZeroU32 = NonZeroU32::new(24).expect("24 is not 0");
+
+const DIMS: usize = CONFORMANCE_DIMS.get() as usize;
 
 /// Rows enough to fill several blocks of any store.
 const ROWS: u64 = 600;
 
-/// Checks a store. `open` opens the store of a name for vectors of [`DIMS`] components; with [`Access::Write`] it makes
-/// it if no store of that name has been opened before. Opening again after all handles are gone must show everything
-/// that was written, and a handle opened with [`Access::Read`] must see it after a refresh.
+/// Runs the suite. `open` opens the store of a name for vectors of [`CONFORMANCE_DIMS`] components, empty at first,
+/// and the same store again for the same name.
 ///
 /// # Panics
-/// If the store does not do what it must; the message says what.
-///
-/// # Errors
-/// What `open` or the store reports where it should succeed.
-pub async fn check<S: DenseStore>(open: impl AsyncFn(&str, Access) -> Result<S>) -> Result<()> {
-    empty(&open("empty", Access::Write).await?).await?;
-    order(&open("order", Access::Write).await?).await?;
-    ties(&open("ties", Access::Write).await?).await?;
-    filters(&open("filters", Access::Write).await?).await?;
-    removal(&open("removal", Access::Write).await?).await?;
-    refusals(&open("refusals", Access::Write).await?).await?;
-    compaction(&open("compaction", Access::Write).await?).await?;
-    durability(&open).await?;
-    second_handle(&open).await
+/// If the store does not do what the trait says.
+pub async fn conformance<S, F>(open: impl Fn(&'static str, Access) -> F)
+where
+    S: DenseStore,
+    F: Future<Output = Result<S>>,
+{
+    let store = async |name| open(name, Access::Write).await.expect("a store can be made");
+    let parts = async || -> Result<()> {
+        empty(&store("empty").await).await?;
+        order(&store("order").await).await?;
+        ties(&store("ties").await).await?;
+        filters(&store("filters").await).await?;
+        removal(&store("removal").await).await?;
+        refusals(&store("refusals").await).await?;
+        compaction(&store("compaction").await).await?;
+
+        let missing = open("processes", Access::Read).await.expect_err("there is nothing to read yet");
+        assert_eq!(missing.kind(), Kind::NotFound);
+        let writer = store("processes").await;
+        let reader = open("processes", Access::Read).await.expect("a reader opens beside the writer");
+        let second = open("processes", Access::Write).await.expect_err("a second writer is refused");
+        assert_eq!(second.kind(), Kind::Conflict);
+        a_reader_sees_commits_when_it_asks(&writer, &reader).await?;
+        drop((writer, reader));
+
+        let hits = before_a_restart(&store("restart").await).await?;
+        after_a_restart(&store("restart").await, &hits).await
+    };
+    parts().await.expect("a store does what it is asked");
 }
 
 async fn empty(store: &impl DenseStore) -> Result<()> {
@@ -160,29 +183,11 @@ async fn compaction(store: &impl DenseStore) -> Result<()> {
     Ok(())
 }
 
-async fn durability<S: DenseStore>(open: &impl AsyncFn(&str, Access) -> Result<S>) -> Result<()> {
-    let store = open("durability", Access::Write).await?;
-    append(&store, 1..=300).await?;
-    append(&store, 301..=ROWS).await?;
-    store.remove(&[ChunkId(2), ChunkId(400)]).await?;
-    let hits = store.search(&unit(2), 10, None).await?;
-    drop(store);
-    let store = open("durability", Access::Write).await?;
-    assert_eq!(store.search(&unit(2), 10, None).await?, hits, "a store opened again gives the same answers");
-    assert_eq!(store.ids().await?.len() as u64, ROWS - 2);
-    append(&store, ROWS + 1..=ROWS + 1).await?;
-    drop(store);
-    let store = open("durability", Access::Read).await?;
-    assert_eq!(store.fetch(&[ChunkId(ROWS + 1), ChunkId(2)]).await?, [Some(unit(ROWS + 1)), None]);
-    Ok(())
-}
-
-async fn second_handle<S: DenseStore>(open: &impl AsyncFn(&str, Access) -> Result<S>) -> Result<()> {
-    let writer = open("second_handle", Access::Write).await?;
-    append(&writer, 1..=10).await?;
-    let reader = open("second_handle", Access::Read).await?;
+async fn a_reader_sees_commits_when_it_asks(writer: &impl DenseStore, reader: &impl DenseStore) -> Result<()> {
+    append(writer, 1..=10).await?;
+    reader.refresh().await?;
     assert_eq!(reader.ids().await?.len(), 10);
-    append(&writer, 11..=ROWS).await?;
+    append(writer, 11..=ROWS).await?;
     let gone: Vec<ChunkId> = (1..=400).map(ChunkId).collect();
     writer.remove(&gone).await?;
     writer.compact().await?;
@@ -190,6 +195,21 @@ async fn second_handle<S: DenseStore>(open: &impl AsyncFn(&str, Access) -> Resul
     assert_eq!(reader.ids().await?, writer.ids().await?, "a refreshed reader sees what the writer sees");
     let hits = reader.search(&unit(3), 10, None).await?;
     assert_hits(&hits, &expected(401..=ROWS, &unit(3), 10, |_| true));
+    Ok(())
+}
+
+async fn before_a_restart(store: &impl DenseStore) -> Result<Vec<Scored>> {
+    append(store, 1..=300).await?;
+    append(store, 301..=ROWS).await?;
+    store.remove(&[ChunkId(2), ChunkId(400)]).await?;
+    store.search(&unit(2), 10, None).await
+}
+
+async fn after_a_restart(store: &impl DenseStore, hits: &[Scored]) -> Result<()> {
+    assert_eq!(store.search(&unit(2), 10, None).await?, hits, "a store opened again gives the same answers");
+    assert_eq!(store.ids().await?.len() as u64, ROWS - 2);
+    append(store, ROWS + 1..=ROWS + 1).await?;
+    assert_eq!(store.fetch(&[ChunkId(ROWS + 1), ChunkId(2)]).await?, [Some(unit(ROWS + 1)), None]);
     Ok(())
 }
 
@@ -214,18 +234,13 @@ fn rows(seeds: impl IntoIterator<Item = u64>) -> Vectors {
     Vectors::new(DIMS, seeds.into_iter().flat_map(unit).collect())
 }
 
-async fn append(store: &impl DenseStore, ids: std::ops::RangeInclusive<u64>) -> Result<()> {
+async fn append(store: &impl DenseStore, ids: RangeInclusive<u64>) -> Result<()> {
     let chunks: Vec<ChunkId> = ids.clone().map(ChunkId).collect();
     store.append(&chunks, &rows(ids)).await
 }
 
 /// Finds the closest chunks the plain way.
-fn expected(
-    ids: std::ops::RangeInclusive<u64>,
-    query: &[f32],
-    limit: usize,
-    counts: impl Fn(u64) -> bool,
-) -> Vec<Scored> {
+fn expected(ids: RangeInclusive<u64>, query: &[f32], limit: usize, counts: impl Fn(u64) -> bool) -> Vec<Scored> {
     let score = |id| unit(id).iter().zip(query).map(|(x, y)| x * y).sum();
     let mut all: Vec<Scored> =
         ids.filter(|id| counts(*id)).map(|id| Scored { id: ChunkId(id), score: score(id) }).collect();
@@ -242,7 +257,7 @@ fn assert_hits(found: &[Scored], expected: &[Scored]) {
         let close = (found.score - expected.score).abs() <= ROUNDING;
         assert!(close, "found {found:?} where {expected:?} belongs");
     }
-    let ids = |hits: &[Scored]| hits.iter().map(|hit| hit.id).collect::<std::collections::BTreeSet<_>>();
+    let ids = |hits: &[Scored]| hits.iter().map(|hit| hit.id).collect::<BTreeSet<_>>();
     assert_eq!(ids(found).len(), found.len(), "no chunk is found twice");
     assert_eq!(ids(found), ids(expected), "the closest chunks are found");
 }

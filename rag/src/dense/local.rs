@@ -2,6 +2,7 @@
 //! are written and synced first, then the manifest that names them takes the place of the one before.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -9,14 +10,15 @@ use async_trait::async_trait;
 use lorewell_embed::Vectors;
 use lorewell_model::{Error, Kind, Result, ResultExt};
 
+use super::DenseStore;
 use super::compact::compact;
 use super::kernels::DIMS_MAX;
 use super::lock::Lock;
 use super::manifest::{Entry, Manifest};
 use super::segment::{Layout, Writer};
 use super::snapshot::Snapshot;
-use super::{Access, DenseStore};
 use crate::ids::{ChunkId, IdSet, Scored};
+use crate::stores::Access;
 
 /// How far from 1 the square of a vector's length may be: half-precision embedders round by a thousandth.
 const UNIT_TOLERANCE: f32 = 0.01;
@@ -44,14 +46,18 @@ impl Default for Limits {
 /// them short while they are in use ends its readers.
 ///
 /// ```
+/// use std::num::NonZeroU32;
+///
 /// use lorewell_embed::Vectors;
-/// use lorewell_rag::dense::{Access, DenseStore, LocalDense};
+/// use lorewell_rag::dense::{DenseStore, LocalDense};
 /// use lorewell_rag::ids::ChunkId;
+/// use lorewell_rag::stores::Access;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> lorewell_model::Result<()> {
 /// # let folder = tempfile::tempdir()?;
-/// let store = LocalDense::open(folder.path().join("dense"), 2, Access::Write)?;
+/// let dims = NonZeroU32::new(2).expect("2 is not 0");
+/// let store = LocalDense::open(folder.path().join("dense"), dims, Access::Write)?;
 /// store.append(&[ChunkId(1), ChunkId(2)], &Vectors::new(2, vec![1.0, 0.0, 0.6, 0.8])).await?;
 /// let hits = store.search(&[0.0, 1.0], 1, None).await?;
 /// assert_eq!((hits[0].id, hits[0].score), (ChunkId(2), 0.8));
@@ -68,15 +74,15 @@ impl LocalDense {
     /// # Errors
     /// `NotFound` if there is no store to read, `Conflict` if another handle writes, `BadInput` if the store has other
     /// dimensions, `Refused` if it has another format, `Corrupt` if it is damaged.
-    pub fn open(dir: impl Into<PathBuf>, dims: usize, access: Access) -> Result<Self> {
+    pub fn open(dir: impl Into<PathBuf>, dims: NonZeroU32, access: Access) -> Result<Self> {
         Self::open_with(dir.into(), dims, access, Limits::default())
     }
 
-    pub(super) fn open_with(dir: PathBuf, dims: usize, access: Access, limits: Limits) -> Result<Self> {
-        if !(1..=DIMS_MAX).contains(&dims) {
-            let message = format!("a store of vectors of {dims} components; use 1 to {DIMS_MAX}");
+    pub(super) fn open_with(dir: PathBuf, dims: NonZeroU32, access: Access, limits: Limits) -> Result<Self> {
+        let Some(dims) = usize::try_from(dims.get()).ok().filter(|dims| *dims <= DIMS_MAX) else {
+            let message = format!("a store of vectors of {dims} components; {DIMS_MAX} is the limit");
             return Err(Error::new(Kind::BadInput, message));
-        }
+        };
         let turn = match access {
             Access::Read => None,
             Access::Write => Some(Mutex::new(Lock::take(&dir)?)),

@@ -1,7 +1,7 @@
 //! Dense search: the vectors of chunks, found again by closeness. The trait every store implements, the suite every
 //! store passes, and the store that lives in a folder.
 
-pub mod conformance;
+mod conformance;
 mod local;
 
 mod compact;
@@ -18,23 +18,15 @@ mod tests;
 use async_trait::async_trait;
 use lorewell_model::Result;
 
+pub use self::conformance::{CONFORMANCE_DIMS, conformance};
 pub use self::local::LocalDense;
 use crate::ids::{ChunkId, IdSet, Scored};
-
-/// What a store is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Access {
-    /// To search. The store must be there.
-    Read,
-    /// To search and to change. The store is made if it is not there; nobody else may write meanwhile.
-    Write,
-}
 
 /// A store of unit vectors, one per chunk.
 ///
 /// The document table decides which chunks are live: a store may hold vectors of chunks that the table does not know
 /// (after a crash), never the other way round, and the index drops hits that the table does not know.
-/// Every implementation passes [`conformance::check`].
+/// Every implementation passes [`conformance`].
 #[async_trait]
 pub trait DenseStore: Send + Sync + std::fmt::Debug {
     /// Adds vectors and makes them durable before it returns: all of them, or none and an error. `ids` are ascending,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use lorewell_embed::Vectors;
@@ -10,8 +11,9 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::local::Limits;
-use super::{Access, DenseStore, LocalDense, conformance};
+use super::{CONFORMANCE_DIMS, DenseStore, LocalDense, conformance};
 use crate::ids::{ChunkId, IdSet, Scored};
+use crate::stores::Access;
 
 const DIMS: usize = 32;
 
@@ -22,7 +24,11 @@ const SMALL: Limits = Limits { segment_rows_max: 300, scan_rows_max: usize::MAX 
 const LISTED: Limits = Limits { segment_rows_max: 4_096, scan_rows_max: 5_000 };
 
 fn open(dir: &Path, access: Access, limits: Limits) -> Result<LocalDense> {
-    LocalDense::open_with(dir.to_owned(), DIMS, access, limits)
+    LocalDense::open_with(dir.to_owned(), dims(DIMS), access, limits)
+}
+
+fn dims(dims: usize) -> NonZeroU32 {
+    NonZeroU32::new(u32::try_from(dims).unwrap()).unwrap()
 }
 
 /// Points around centres, as passages lie around subjects.
@@ -128,15 +134,15 @@ fn flip(path: &Path, offset: usize) {
 }
 
 #[tokio::test]
-async fn it_conforms() -> Result<()> {
+async fn it_conforms() {
     for limits in [Limits::default(), SMALL, Limits { segment_rows_max: 7, ..SMALL }] {
-        let folder = TempDir::new()?;
-        let open = async |name: &str, access: Access| {
-            LocalDense::open_with(folder.path().join(name), conformance::DIMS, access, limits)
-        };
-        conformance::check(open).await?;
+        let folder = TempDir::new().unwrap();
+        conformance(|name, access| {
+            let store = LocalDense::open_with(folder.path().join(name), CONFORMANCE_DIMS, access, limits);
+            async { store }
+        })
+        .await;
     }
-    Ok(())
 }
 
 #[derive(Debug, Clone)]
@@ -361,16 +367,15 @@ fn rewrite(dir: &Path, json: &str) {
 async fn what_cannot_be_opened_says_why() -> Result<()> {
     let folder = TempDir::new()?;
     let dir = folder.path().join("dense");
-    let kind = |dims, access| LocalDense::open(&dir, dims, access).map(drop).map_err(|error| error.kind());
+    let kind = |count, access| LocalDense::open(&dir, dims(count), access).map(drop).map_err(|error| error.kind());
     assert_eq!(kind(4, Access::Read), Err(Kind::NotFound));
-    assert_eq!(kind(0, Access::Write), Err(Kind::BadInput));
-    assert_eq!(kind(usize::MAX, Access::Write), Err(Kind::BadInput));
-    let writer = LocalDense::open(&dir, 4, Access::Write)?;
-    let error = LocalDense::open(&dir, 4, Access::Write).expect_err("there is a writer");
+    assert_eq!(kind(16_385, Access::Write), Err(Kind::BadInput));
+    let writer = LocalDense::open(&dir, dims(4), Access::Write)?;
+    let error = LocalDense::open(&dir, dims(4), Access::Write).expect_err("there is a writer");
     assert_eq!(error.kind(), Kind::Conflict);
     assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
     assert_eq!(kind(5, Access::Read), Err(Kind::BadInput));
-    let reader = LocalDense::open(&dir, 4, Access::Read)?;
+    let reader = LocalDense::open(&dir, dims(4), Access::Read)?;
     let refused = reader.remove(&[ChunkId(1)]).await.expect_err("it was opened to read");
     assert_eq!(refused.kind(), Kind::Refused);
     drop(writer);

@@ -1,0 +1,7 @@
+//! Integration tests: the rules of the repository, and what only shows when the crates work together.
+//! One binary for all of them, one module per subject, so that they link once.
+
+mod layering;
+mod library;
+mod scan;
+mod tidy;
