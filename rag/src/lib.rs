@@ -12,3 +12,4 @@ mod outline;
 pub mod place;
 pub mod sentences;
 pub mod sparse;
+pub mod stores;
