@@ -177,7 +177,7 @@ async fn no_question_is_too_odd(store: &impl SparseStore) {
     check(store, "🦀 👩‍👩‍👧", &[]).await;
     check(store, "\"quote", &[2]).await;
     check(store, "path:file^3 AND (", &[2]).await;
-    check(store, "to be or not to be", &[1]).await;
+    check(store, "to be or not to be", &[1, 2]).await;
     check(store, "NOT", &[1]).await;
     let long = "quote ".repeat(1 << 18);
     check(store, &long, &[2]).await;
@@ -203,8 +203,8 @@ async fn words_are_found_in_other_forms(store: &impl SparseStore) {
     ];
     fill(store, &chunks).await;
     let cases: [(&str, &[u64]); 16] = [
-        ("café", &[1, 2]),
-        ("CAFE", &[1, 2]),
+        ("café", &[2, 1]),
+        ("CAFE", &[2, 1]),
         ("lait cafe\u{301}", &[2, 1]),
         ("getUserName", &[3, 4]),
         ("get_user_name", &[3, 4]),

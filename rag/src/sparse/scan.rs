@@ -41,6 +41,11 @@ pub(super) fn words(text: &str, run: Range<usize>) -> impl Iterator<Item = Range
     })
 }
 
+/// Tells whether a text has more than one letter or digit; marks do not count.
+pub(super) fn is_longer_than_one(text: &str) -> bool {
+    text.chars().filter_map(Letter::of).nth(1).is_some()
+}
+
 /// Finds the pieces of a word in camel case or of letters and digits: `parse|HTTP|Header`, `sha|256`. None if the
 /// word is of one piece, or so long that it is data, not a name.
 pub(super) fn pieces(text: &str, word: Range<usize>) -> Vec<Range<usize>> {
@@ -88,7 +93,7 @@ fn is_border(last: Letter, letter: Letter, rest: &str) -> bool {
         (Letter::Lower, Letter::Upper) | (Letter::Lower | Letter::Upper, Letter::Digit) => true,
         (Letter::Digit, Letter::Lower | Letter::Upper) => true,
         // `HTTP|Header`, but not `AP|Is`.
-        (Letter::Upper, Letter::Upper) => rest.starts_with(char::is_lowercase) && rest != "s",
+        (Letter::Upper, Letter::Upper) => rest.chars().find_map(Letter::of) == Some(Letter::Lower) && rest != "s",
         (Letter::Lower | Letter::Upper, Letter::Lower) | (Letter::Digit, Letter::Digit) => false,
     }
 }

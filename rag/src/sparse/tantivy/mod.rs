@@ -248,12 +248,14 @@ impl Inner {
         let sparse = metas.iter().filter(|meta| meta.num_deleted_docs() * 100 / meta.max_doc() >= REMOVED_PERCENT_MAX);
         let sparse: Vec<_> = sparse.map(tantivy::index::SegmentMeta::id).collect();
         if !sparse.is_empty() {
-            let mut tantivy = self.start_writer()?;
+            let tantivy = writer.tantivy.insert(self.start_writer()?);
             tantivy.merge(&sparse).wait().map_err(from_tantivy)?;
-            writer.tantivy = Some(tantivy);
             finish_merges(&mut writer)?;
         }
-        self.refresh()
+        // Files stay as long as a view needs them, so our own has to move on before they can go.
+        self.refresh()?;
+        self.start_writer()?.garbage_collect_files().wait().map_err(from_tantivy)?;
+        Ok(())
     }
 }
 
@@ -333,5 +335,7 @@ fn io_kind(error: &io::Error) -> Kind {
     }
 }
 
+#[cfg(test)]
+mod quality;
 #[cfg(test)]
 mod tests;
