@@ -26,7 +26,11 @@ fn check(text: &str, language: Language, expected: &Expect) {
 fn prose_is_split_folded_and_stemmed() {
     check("What are the Ownership rules?", Language::English, &expect!["0s:what 1s:are 2s:the 3w:ownership 4w:rule"]);
     check("state-of-the-art naïve CAFÉS", Language::English, &expect!["0w:state 1s:of 2s:the 3w:art 4w:naiv 5w:cafe"]);
-    check("It isn’t the owner's, don't", Language::English, &expect!["0s:it 1s:isn 2s:t 3s:the 4w:owner 5s:s 6s:don 7s:t"]);
+    check(
+        "It isn’t the owner's, don't",
+        Language::English,
+        &expect!["0s:it 1s:isn 2s:t 3s:the 4w:owner 5s:s 6s:don 7s:t"],
+    );
     check("Die Häuser der Straße", Language::German, &expect!["0w:die 1w:haus 2w:der 3w:strass"]);
     check("правила владения", Language::Russian, &expect!["0w:прав 1w:владен"]);
     check("zasady własności", Language::Other, &expect!["0w:zasady 1w:wlasnosci"]);
@@ -37,7 +41,11 @@ fn identifiers_are_kept_whole_and_in_pieces() {
     check("getUserName", Language::English, &expect!["0w:getusernam 0p:get 1p:user 2p:name"]);
     check("get_user_name next", Language::English, &expect!["0w:getusernam 0p:get 1p:user 2p:name 3w:next"]);
     check("parse_HTTPHeader", Language::English, &expect!["0w:parsehttphead 0p:pars 1p:httpheader 1p:http 2p:header"]);
-    check("x86_64 utf8 H1N1 APIs", Language::English, &expect!["0w:x8664 0p:x86 0p:86 1p:64 2w:utf8 2p:utf 3w:h1n1 4w:api"]);
+    check(
+        "x86_64 utf8 H1N1 APIs",
+        Language::English,
+        &expect!["0w:x8664 0p:x86 0p:86 1p:64 2w:utf8 2p:utf 3w:h1n1 4w:api"],
+    );
 }
 
 #[test]
@@ -70,8 +78,34 @@ fn a_blob_is_one_short_term() {
 
 fn any_text() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        "getUserName", "_", "__", "東京都", "ガ", "ｶﾞ", "e\u{301}", "É", "ß", "İ", "'t", "’s", "don", "ﷺ", "½", "\u{ad}",
-        "ที่", "한", "\u{1112}\u{1161}\u{11ab}", "हिन्दी", "العربية", "🦀", " ", "\u{0}", "9", "ǅ", "ﬁ", "ΟΔΟΣ",
+        "getUserName",
+        "_",
+        "__",
+        "東京都",
+        "ガ",
+        "ｶﾞ",
+        "e\u{301}",
+        "É",
+        "ß",
+        "İ",
+        "'t",
+        "’s",
+        "don",
+        "ﷺ",
+        "½",
+        "\u{ad}",
+        "ที่",
+        "한",
+        "\u{1112}\u{1161}\u{11ab}",
+        "हिन्दी",
+        "العربية",
+        "🦀",
+        " ",
+        "\u{0}",
+        "9",
+        "ǅ",
+        "ﬁ",
+        "ΟΔΟΣ",
     ]);
     prop_oneof![
         any::<String>(),

@@ -32,10 +32,11 @@ where
     history_leaves_no_trace(&store("worn").await, &store("fresh").await).await;
 
     let name = "processes";
-    open(name, Access::Read).await.err().map(|error| assert_eq!(error.kind(), Kind::NotFound)).expect("nothing yet");
+    let missing = open(name, Access::Read).await.expect_err("there is nothing to read yet");
+    assert_eq!(missing.kind(), Kind::NotFound);
     let writer = store(name).await;
     let reader = open(name, Access::Read).await.expect("a reader opens beside the writer");
-    let second = open(name, Access::Write).await.err().expect("a second writer is refused");
+    let second = open(name, Access::Write).await.expect_err("a second writer is refused");
     assert_eq!(second.kind(), Kind::Conflict);
     a_reader_sees_commits_when_it_asks(&writer, &reader).await;
     let uncommitted = add(&writer, 9, "never committed").await;
@@ -169,8 +170,11 @@ async fn an_explanation_adds_up(store: &impl SparseStore) {
 }
 
 async fn no_question_is_too_odd(store: &impl SparseStore) {
-    fill(store, &[chunk(1, "to be or not to be"), chunk(2, "C++ and x^2: (a) \"quote\" path\\to\\file"), chunk(3, "🦀")])
-        .await;
+    fill(
+        store,
+        &[chunk(1, "to be or not to be"), chunk(2, "C++ and x^2: (a) \"quote\" path\\to\\file"), chunk(3, "🦀")],
+    )
+    .await;
     check(store, "", &[]).await;
     check(store, " \t\n\u{0}", &[]).await;
     check(store, "( \" : * ~ ^ \\ [ } +- !", &[]).await;
@@ -259,7 +263,8 @@ async fn titles_headings_and_paths_count(store: &impl SparseStore) {
 
 /// However an index came about, equal chunks rank equally.
 async fn history_leaves_no_trace(worn: &impl SparseStore, fresh: &impl SparseStore) {
-    const TEXTS: [&str; 5] = ["alpha beta", "alpha alpha gamma delta", "beta gamma", "delta delta delta alpha", "gamma"];
+    const TEXTS: [&str; 5] =
+        ["alpha beta", "alpha alpha gamma delta", "beta gamma", "delta delta delta alpha", "gamma"];
     let text = |id: u64| TEXTS[usize::try_from(id % 5).expect("a remainder of 5 fits")];
     for batch in 0..12 {
         let ids = batch * 10..batch * 10 + 10;

@@ -9,10 +9,15 @@ use unicode_normalization::char::is_combining_mark;
 pub(super) fn fold(word: &str, chars_max: usize) -> String {
     if word.is_ascii() {
         let head = &word[..word.len().min(chars_max)];
-        return head.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| char::from(byte.to_ascii_lowercase())).collect();
+        return head
+            .bytes()
+            .filter(u8::is_ascii_alphanumeric)
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .collect();
     }
     let head = word.chars().take(chars_max);
-    let lower = head.nfkc().flat_map(char::to_lowercase).filter(|&char| char.is_alphanumeric() || is_combining_mark(char));
+    let lower =
+        head.nfkc().flat_map(char::to_lowercase).filter(|&char| char.is_alphanumeric() || is_combining_mark(char));
     lower.nfc().filter(|&char| !is_ignorable(char)).take(chars_max).collect()
 }
 

@@ -35,9 +35,25 @@ pub enum Language {
 impl Language {
     /// Every language, [`Self::Other`] last.
     pub const ALL: [Self; 19] = [
-        Self::Arabic, Self::Danish, Self::Dutch, Self::English, Self::Finnish, Self::French, Self::German, Self::Greek,
-        Self::Hungarian, Self::Italian, Self::Norwegian, Self::Portuguese, Self::Romanian, Self::Russian, Self::Spanish,
-        Self::Swedish, Self::Tamil, Self::Turkish, Self::Other,
+        Self::Arabic,
+        Self::Danish,
+        Self::Dutch,
+        Self::English,
+        Self::Finnish,
+        Self::French,
+        Self::German,
+        Self::Greek,
+        Self::Hungarian,
+        Self::Italian,
+        Self::Norwegian,
+        Self::Portuguese,
+        Self::Romanian,
+        Self::Russian,
+        Self::Spanish,
+        Self::Swedish,
+        Self::Tamil,
+        Self::Turkish,
+        Self::Other,
     ];
 
     /// Finds the language of an ISO 639-3 code (`deu`). No code means English: short texts and source code, whose

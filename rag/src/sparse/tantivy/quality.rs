@@ -26,8 +26,7 @@ struct Passage {
 }
 
 async fn index(dir: &Path, passages: &[Passage]) -> TantivySparse {
-    let terms = |(id, passage): (u64, &'_ Passage)| -> Terms<'_> { passage.terms(id) };
-    let chunks: Vec<Terms<'_>> = (0..).zip(passages).map(terms).collect();
+    let chunks: Vec<Terms<'_>> = (0..).zip(passages).map(|(id, passage)| passage.terms(id)).collect();
     let store = TantivySparse::open(dir, Access::Write).await.unwrap();
     store.add(&chunks).await.unwrap();
     store.commit().await.unwrap();

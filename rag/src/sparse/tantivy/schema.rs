@@ -8,10 +8,12 @@ use crate::sparse::{Analyzer, Language, TermKind, Terms};
 
 // How many times a term of the title, of a heading, of the path counts. One field with repeated terms is the simple
 // extension of BM25 to weighted fields (Robertson, Zaragoza and Taylor 2004): a term has one frequency and one
-// rarity, so a word that is in few titles, but everywhere in the text, does not pass for rare.
-const TITLE_WEIGHT: usize = 1;
-const HEADINGS_WEIGHT: usize = 2;
-const PATH_WEIGHT: usize = 1;
+// rarity, so a word that is in few titles, but everywhere in the text, does not pass for rare. Measured by the tests
+// in `quality`: SciFact with titles apart .685, .701, .705, .706 nDCG@10 for title weights 0 to 3; the Rust book .75,
+// .79, .83, .85, .85 mean reciprocal rank for heading weights 0 to 4; the path makes no difference to either.
+const TITLE_WEIGHT: usize = 2;
+const HEADINGS_WEIGHT: usize = 3;
+const PATH_WEIGHT: usize = 1; // so that a file is found by its name
 
 /// The fields.
 #[derive(Debug, Clone)]
@@ -35,8 +37,7 @@ impl Fields {
         let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_fieldnorms(false);
         let counted = TextOptions::default()
             .set_indexing_options(indexing.clone().set_index_option(IndexRecordOption::WithFreqs));
-        let present =
-            TextOptions::default().set_indexing_options(indexing.set_index_option(IndexRecordOption::Basic));
+        let present = TextOptions::default().set_indexing_options(indexing.set_index_option(IndexRecordOption::Basic));
         let mut schema = Schema::builder();
         let id = schema.add_u64_field("id", INDEXED | FAST);
         // The number is that of the analysis: another one makes an index unreadable, which is better than half found.
@@ -71,8 +72,7 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn new(chunk: &Terms<'_>) -> Self {
         let language = Language::from_code(chunk.language);
-        let mut record =
-            Self { id: chunk.id, language, terms: String::new(), stopwords: String::new(), length: 0 };
+        let mut record = Self { id: chunk.id, language, terms: String::new(), stopwords: String::new(), length: 0 };
         record.add(chunk.text, 1);
         record.add(chunk.title, TITLE_WEIGHT);
         for heading in chunk.headings {
