@@ -64,6 +64,11 @@ fn ranges_lead_back_to_the_text() {
 }
 
 #[test]
+fn signs_that_fold_to_nothing_are_no_terms() {
+    check("ﹰ ـ\u{64b} a", Language::Arabic, &expect!["0w:a"]);
+}
+
+#[test]
 fn a_blob_is_one_short_term() {
     let blob = "aB3x".repeat(10_000);
     let terms: Vec<Term> = Analyzer::new(Language::English).terms(&blob).collect();
