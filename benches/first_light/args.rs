@@ -11,16 +11,22 @@ pub(crate) enum Section {
     Embed,
     /// Ingest of the Rust book beside LlamaIndex and Haystack.
     Book,
+    /// Queries and re-ingest at 50,000 chunks.
+    Scale,
+    /// nDCG@10 on SciFact.
+    Quality,
 }
 
 impl Section {
-    const ALL: [Self; 2] = [Self::Embed, Self::Book];
+    const ALL: [Self; 4] = [Self::Embed, Self::Book, Self::Scale, Self::Quality];
 
     /// Returns the name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Embed => "embed",
             Self::Book => "book",
+            Self::Scale => "scale",
+            Self::Quality => "quality",
         }
     }
 }

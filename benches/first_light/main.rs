@@ -8,11 +8,14 @@ mod child;
 mod lorewell;
 mod pair;
 mod peers;
+mod scifact;
 mod table;
 mod texts;
 
 mod book;
 mod embed;
+mod quality;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,8 @@ fn run() -> Result<bool> {
         let done = match section {
             Section::Embed => embed::run(&args, &mut table),
             Section::Book => book::run(&args, &mut table),
+            Section::Scale => scale::run(&args, &mut table),
+            Section::Quality => quality::run(&args, &mut table),
         };
         done.context(|| format!("section `{}`", section.name()))?;
     }

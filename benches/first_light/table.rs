@@ -26,6 +26,8 @@ pub(crate) enum Bar {
     AtMost(f64),
     /// Lorewell's figure is at least this.
     AtLeast(f64),
+    /// Lorewell's figure is above this.
+    Above(f64),
     /// Lorewell is at least this many times as good as the peer.
     Times(f64),
 }
@@ -78,6 +80,7 @@ impl Row {
             Bar::Shown => None,
             Bar::AtMost(bar) => Some(ours <= bar),
             Bar::AtLeast(bar) => Some(ours >= bar),
+            Bar::Above(bar) => Some(ours > bar),
             Bar::Times(bar) => Some(self.peer.as_ref().is_some_and(|peer| peer.ratio >= bar)),
         }
     }
@@ -88,6 +91,7 @@ impl Row {
             Bar::Shown => "–".into(),
             Bar::AtMost(bar) => format!("≤ {}", figure(bar, self.unit)),
             Bar::AtLeast(bar) => format!("≥ {}", figure(bar, self.unit)),
+            Bar::Above(bar) => format!("> {}", figure(bar, self.unit)),
             Bar::Times(bar) => format!("≥ {bar} ×"),
         };
         [
