@@ -111,14 +111,6 @@ impl LocalDense {
         })))
     }
 
-    /// Reads all that is committed by now and compares it with its digests.
-    ///
-    /// # Errors
-    /// `Corrupt`, naming the file and where in it the damage is.
-    pub async fn verify(&self) -> Result<()> {
-        self.blocking(|store| Snapshot::load(&store.dir)?.verify(&store.dir)).await
-    }
-
     /// Runs file work where it may block.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> Result<T> + Send + 'static) -> Result<T> {
         let store = Arc::clone(&self.0);
@@ -137,6 +129,10 @@ impl DenseStore for LocalDense {
     async fn remove(&self, ids: &[ChunkId]) -> Result<()> {
         let ids = ids.to_vec();
         self.blocking(move |store| store.remove(&ids)).await
+    }
+
+    async fn verify(&self) -> Result<()> {
+        self.blocking(|store| Snapshot::load(&store.dir)?.verify(&store.dir)).await
     }
 
     async fn fetch(&self, ids: &[ChunkId]) -> Result<Vec<Option<Vec<f32>>>> {

@@ -28,15 +28,7 @@ pub use self::stopwords::is_stopword;
 #[cfg(feature = "tantivy")]
 pub use self::tantivy::TantivySparse;
 use crate::ids::{ChunkId, IdSet, Scored};
-
-/// What a store is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Only to search, beside any number of readers and a writer.
-    Read,
-    /// To change as well; there is one writer at a time.
-    Write,
-}
+pub use crate::stores::Access;
 
 /// What is indexed of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
