@@ -180,8 +180,8 @@ mod tests {
 
     #[test]
     fn it_reads_from_the_outside_in() {
-        let error: Result<()> = Err(std::io::Error::from(std::io::ErrorKind::NotFound));
-        let error = error.context(|| "reading `a.md`".into()).context(|| "loading".into()).unwrap_err();
+        let error: Result<(), std::io::Error> = Err(std::io::Error::from(std::io::ErrorKind::NotFound));
+        let error = error.context(|| "reading `a.md`".into()).context(|| "loading".into()).expect_err("it failed");
         assert_eq!(error.kind(), Kind::NotFound);
         assert_eq!(error.to_string(), "loading: reading `a.md`: entity not found");
         assert!(std::error::Error::source(&error).is_some());

@@ -1,9 +1,42 @@
 //! Sparse search: the words of chunks, found again by BM25.
+//!
+//! `analysis` (with `scan`, `fold`, `language`, `stopwords`) turns text into terms, `question` decides what is looked
+//! up, `bm25` scores; `tantivy` keeps the terms on disk.
+
+mod analysis;
+#[cfg(feature = "tantivy")]
+mod bm25;
+mod conformance;
+mod fold;
+mod language;
+#[cfg(feature = "tantivy")]
+mod question;
+mod scan;
+mod stopwords;
+#[cfg(feature = "tantivy")]
+mod tantivy;
 
 use async_trait::async_trait;
 use lorewell_model::Result;
 
+pub use self::analysis::{Analyzer, TERM_CHARS_MAX, Term, TermKind, content_terms};
+pub use self::conformance::conformance;
+pub use self::language::{Language, detect_language};
+#[cfg(feature = "tantivy")]
+pub use self::question::QUESTION_TERMS_MAX;
+pub use self::stopwords::is_stopword;
+#[cfg(feature = "tantivy")]
+pub use self::tantivy::TantivySparse;
 use crate::ids::{ChunkId, IdSet, Scored};
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Only to search, beside any number of readers and a writer.
+    Read,
+    /// To change as well; there is one writer at a time.
+    Write,
+}
 
 /// What is indexed of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]

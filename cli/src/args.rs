@@ -1,0 +1,242 @@
+//! The arguments, as clap reads them. The doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  lorewell ingest ~/notes            read a folder: PDF, Word, HTML, Markdown, code, data
+  lorewell ask \"what did we decide about the cache?\"
+  lorewell search \"cache\" -n 3       the passages alone
+
+Works offline, without keys, without a server.";
+
+/// Ask your own documents, with sources you can check.
+#[derive(Debug, Parser)]
+#[command(name = "lorewell", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The brain to use: a name, or a path. Default: the nearest `.lorewell` folder upwards, else the one of your account
+    #[arg(long, global = true, value_name = "NAME|PATH", env = "LOREWELL_BRAIN")]
+    pub(crate) brain: Option<String>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print one JSON object a line
+    #[arg(long, global = true, conflicts_with = "json")]
+    pub(crate) jsonl: bool,
+    /// Say more (-vv: log what the library does)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Open no network connection at all
+    #[arg(long, global = true, env = "LOREWELL_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) offline: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a brain for a project, in `.lorewell/`
+    Init {
+        /// The project folder
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Read files and folders; unchanged ones are skipped
+    #[command(visible_alias = "add", alias = "index")]
+    Ingest(Ingest),
+    /// Find passages
+    #[command(aliases = ["s", "find"])]
+    Search(Search),
+    /// Answer a question, with citations that were checked against the sources
+    #[command(aliases = ["a", "?"])]
+    Ask(Ask),
+    /// Show a source: PATH, PATH:LINE, PATH:LINE-LINE, or the number of a hit of the last search or answer
+    #[command(aliases = ["open", "cat"])]
+    Show {
+        /// What to show
+        #[arg(value_name = "REF")]
+        reference: String,
+        /// Lines around it
+        #[arg(short = 'C', long, default_value_t = 3, value_name = "LINES")]
+        context: u32,
+        /// Open it in $VISUAL or $EDITOR
+        #[arg(long)]
+        open: bool,
+    },
+    /// List the documents
+    Ls {
+        /// Glob on the path
+        glob: Option<String>,
+    },
+    /// Say what the brain holds and how it is
+    Status {
+        /// List the files that were skipped or failed, with the reason
+        #[arg(long)]
+        problems: bool,
+    },
+    /// Take documents out of the brain; the files themselves are left alone
+    #[command(alias = "forget")]
+    Rm {
+        /// Files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Check that everything works, and say how to fix what does not
+    Doctor,
+    /// Show settings and where they come from
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them to a folder
+    Man {
+        /// Folder to write to
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+    /// Exit codes and what they mean
+    #[command(name = "exit-codes", hide = true, after_help = crate::exit::HELP)]
+    ExitCodes,
+    /// Read files on behalf of an ingest
+    #[command(hide = true)]
+    LoadWorker,
+}
+
+/// Arguments of `ingest`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ingest {
+    /// Files and folders, or `-` for standard input. Default: all that was ingested before
+    #[arg(value_name = "SRC")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// Name of what is read from standard input
+    #[arg(long, default_value = "stdin")]
+    pub(crate) name: String,
+    /// Say what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Leave the vectors to a later run
+    #[arg(long)]
+    pub(crate) words_only: bool,
+}
+
+/// Conditions on documents.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Filters")]
+pub(crate) struct Filters {
+    /// Only documents whose path matches this glob, or lies under this folder
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) path: Option<String>,
+    /// Only documents of this format: text, markdown, html, pdf, docx, code, json, jsonl, csv
+    #[arg(long = "type", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Only documents with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only documents of this day or later, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    /// Only documents of this day or earlier, YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<String>,
+}
+
+/// Arguments of `search`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Search {
+    /// What to look for, in plain words
+    pub(crate) question: Vec<String>,
+    /// Passages at most
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// Which index to ask
+    #[arg(long, default_value = "hybrid")]
+    pub(crate) mode: Mode,
+    /// How to fuse words and meaning. Default: setting `fusion`, else dbsf
+    #[arg(long)]
+    pub(crate) fusion: Option<Fusion>,
+    /// Say why each passage was found
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Say why this file was found, or was not
+    #[arg(long, value_name = "FILE")]
+    pub(crate) why: Option<String>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+}
+
+/// Arguments of `ask`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ask {
+    /// The question
+    pub(crate) question: Vec<String>,
+    /// Ask this folder: it is read first, into a brain of its own in the cache
+    #[arg(long = "in", value_name = "DIR", conflicts_with = "brain")]
+    pub(crate) folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+}
+
+/// Which index to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Words and meaning
+    Hybrid,
+    /// Words only
+    Words,
+    /// Meaning only
+    Meaning,
+}
+
+/// How to fuse two lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fusion {
+    /// Distribution-based score fusion
+    Dbsf,
+    /// Reciprocal rank fusion, k = 10
+    Rrf,
+}
+
+/// What to do with settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Say what a setting is, which layer it comes from and what it hides; all of them without KEY
+    Explain {
+        /// The setting
+        key: Option<String>,
+    },
+    /// Print where the configuration files lie
+    Path,
+}

@@ -1,0 +1,117 @@
+//! Which brain a command works on, and how it is opened: the embedder, the chunker and the isolated loaders that the
+//! settings ask for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use lorewell::embed::Embedder;
+use lorewell::rag::chunk::{ChunkOptions, ChunkerKind};
+use lorewell::rag::index::{Index, Options};
+use lorewell::rag::load::{Limits, Loader, Worker};
+
+use crate::config::Config;
+use crate::folders::Folders;
+
+/// The folder of a project's brain.
+pub(crate) const PROJECT: &str = ".lorewell";
+
+/// A brain that a command works on.
+#[derive(Debug)]
+pub(crate) struct Brain {
+    /// The index directory.
+    pub(crate) dir: PathBuf,
+    /// The project it belongs to; none for a brain of the account.
+    pub(crate) project: Option<PathBuf>,
+}
+
+impl Brain {
+    /// Finds the brain: the one named, else the nearest project's upwards, else the account's.
+    pub(crate) fn find(named: Option<&str>, folders: &Folders) -> Result<Self> {
+        if let Some(named) = named {
+            return Ok(Self::named(named, folders));
+        }
+        let here = std::env::current_dir().context("finding the current folder")?;
+        let project = here.ancestors().find(|folder| Index::exists(&folder.join(PROJECT)));
+        Ok(match project {
+            Some(project) => Self::of_project(project),
+            None => Self { dir: folders.data.join("brains").join("default"), project: None },
+        })
+    }
+
+    /// Returns the brain of a project folder.
+    pub(crate) fn of_project(project: &Path) -> Self {
+        Self { dir: project.join(PROJECT), project: Some(project.to_owned()) }
+    }
+
+    fn named(named: &str, folders: &Folders) -> Self {
+        let path = Path::new(named);
+        if Index::exists(&path.join(PROJECT)) {
+            return Self::of_project(path);
+        }
+        let is_path = path.components().count() > 1 || named.starts_with('.') || path.is_absolute() || path.exists();
+        let dir = if is_path { path.to_owned() } else { folders.data.join("brains").join(named) };
+        Self { dir, project: None }
+    }
+
+    /// Tells whether there is anything in it to open.
+    pub(crate) fn exists(&self) -> bool {
+        Index::exists(&self.dir)
+    }
+
+    /// Opens the brain, making it if there is none.
+    pub(crate) async fn open(&self, config: &Config) -> Result<Index> {
+        self.open_with(config, embedder(config)?).await
+    }
+
+    /// Opens the brain for an ingest: what was embedded once, in any brain, is not embedded again.
+    pub(crate) async fn open_cached(&self, config: &Config, folders: &Folders) -> Result<Index> {
+        let cached = |embedder: Embedder| embedder.cached(folders.cache.join("embeddings"));
+        self.open_with(config, embedder(config)?.map(cached).transpose()?).await
+    }
+
+    async fn open_with(&self, config: &Config, embedder: Option<Embedder>) -> Result<Index> {
+        let mut options = Options::default();
+        options.embedder = embedder;
+        options.chunks = chunk_options(config);
+        options.loader = loader()?;
+        options.root.clone_from(&self.project);
+        Ok(Index::open(&self.dir, options).await?)
+    }
+
+    /// Opens a brain that must be there.
+    pub(crate) async fn open_existing(&self, config: &Config) -> Result<Index> {
+        if !self.exists() {
+            bail!("no documents yet; read some with `lorewell ingest FOLDER`");
+        }
+        self.open(config).await
+    }
+}
+
+/// Opens the embedder that the settings ask for.
+pub(crate) fn embedder(config: &Config) -> Result<Option<Embedder>> {
+    match config.value("embedder") {
+        "none" => Ok(None),
+        "bundled" => Ok(Some(Embedder::bundled()?)),
+        folder => Ok(Some(Embedder::open(folder).context("opening the setting `embedder`")?)),
+    }
+}
+
+fn chunk_options(config: &Config) -> ChunkOptions {
+    let kind = match config.value("chunker") {
+        "recursive" => ChunkerKind::Recursive,
+        "sentence" => ChunkerKind::Sentence,
+        "fixed" => ChunkerKind::Fixed,
+        _ => ChunkerKind::Structure,
+    };
+    let mut options = ChunkOptions::default();
+    options.kind = kind;
+    options.tokens_max = config.number("chunk_tokens_max");
+    options.tokens_overlap = config.number("chunk_tokens_overlap");
+    options
+}
+
+/// Files are read by this same program in processes of their own, so that a hostile one cannot take us down.
+fn loader() -> Result<Loader> {
+    let program = std::env::current_exe().context("finding this program, to start loaders")?;
+    Ok(Loader::isolated(Worker { program, args: vec!["load-worker".into()] }, Limits::default()))
+}

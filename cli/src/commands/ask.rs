@@ -1,0 +1,133 @@
+//! `ask`: an answer in the documents' own words, each quotation checked against its source, or an honest "they do not
+//! say".
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use lorewell::rag::answer::{Answer, Citation, Standing};
+
+use super::{Session, last, search};
+use crate::args;
+use crate::brain::Brain;
+use crate::exit::Exit;
+use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, note, paint, plain};
+
+/// Bytes of a question read from standard input; longer texts belong into files.
+const STDIN_BYTES_MAX: u64 = 64 * 1024;
+/// Closest passages shown when nothing supports an answer.
+const NEAREST_SHOWN: usize = 3;
+
+pub(super) async fn run(mut session: Session, args: args::Ask) -> Result<Exit> {
+    let question = question(&args.question)?;
+    let filter = search::filter(&args.filters)?;
+    let index = match &args.folder {
+        Some(folder) => folder_brain(&mut session, folder).await?,
+        None => session.index().await?,
+    };
+    let began = Instant::now();
+    let answer = index.quote(&question).filter(filter).fusion(search::fusion(&session, None)).await?;
+    keep(&session, &answer);
+    if session.is_json() {
+        session.json(&answer)?;
+    } else {
+        print(&answer, began)?;
+    }
+    Ok(if answer.abstained.is_some() { Exit::Nothing } else { Exit::Done })
+}
+
+/// Reads the question from the arguments, or from standard input for `-` or none.
+fn question(words: &[String]) -> Result<String> {
+    let mut question = words.join(" ");
+    let stdin = std::io::stdin();
+    if question == "-" || question.is_empty() && !stdin.is_terminal() {
+        question.clear();
+        stdin.lock().take(STDIN_BYTES_MAX).read_to_string(&mut question).context("reading standard input as UTF-8")?;
+    }
+    if question.trim().is_empty() {
+        bail!("what is the question? for example: lorewell ask \"what did we decide about the cache?\"");
+    }
+    Ok(question.trim().to_owned())
+}
+
+/// Reads a folder into a brain of its own in the cache, so that asking it needs no set-up.
+async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::rag::index::Index> {
+    let folder = std::fs::canonicalize(folder).with_context(|| format!("opening the folder `{}`", folder.display()))?;
+    let name = folder.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+    let key = lorewell::rag::index::name_digest(&folder.to_string_lossy());
+    let dir = session.folders.cache.join("folders").join(format!("{name}-{key}"));
+    session.brain = Brain { dir, project: Some(folder.clone()) };
+    let index = session.brain.open_cached(&session.config, &session.folders).await?;
+    let report = super::ingest::watched(index.add([folder])).await?;
+    if report.indexed + report.removed.len() as u64 > 0 {
+        note(&format!(
+            "Read {} in {:.1} s ({} passages).",
+            output::count(report.indexed, "file"),
+            report.seconds,
+            output::thousands(report.chunks_added + report.chunks_kept)
+        ));
+    }
+    for (path, why) in &report.failed {
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(why)));
+    }
+    Ok(index)
+}
+
+fn print(answer: &Answer, began: Instant) -> Result<()> {
+    search::say_meaning(&answer.meaning);
+    if let Some(why) = &answer.abstained {
+        return abstain(answer, why);
+    }
+    note(&paint(DIM, "engine: extractive (no language model) - quoting your documents directly"));
+    note("");
+    for sentence in &answer.sentences {
+        output::line(&format!("  - {} {}", plain(&sentence.text), paint(BOLD, &format!("[{}]", sentence.citation))))?;
+    }
+    output::line("")?;
+    for citation in &answer.citations {
+        output::line(&cited(citation))?;
+    }
+    note(&paint(DIM, &format!("{:.2} s - open a source: lorewell show 1 --open", began.elapsed().as_secs_f64())));
+    Ok(())
+}
+
+fn cited(citation: &Citation) -> String {
+    let number = paint(BOLD, &format!("[{}]", citation.number));
+    let reference = paint(REFERENCE, &plain(&citation.place.reference(&citation.path)));
+    let headings = paint(DIM, &plain(&citation.headings.join(" > ")));
+    let standing = match citation.standing {
+        Standing::Verified => paint(GOOD, "verified"),
+        Standing::Moved => paint(WARN, "moved since the ingest, verified at its new place"),
+        _ => paint(BAD, "unsupported"),
+    };
+    format!("{number} {reference}   {headings}   {standing}")
+}
+
+fn abstain(answer: &Answer, why: &str) -> Result<()> {
+    output::line("Your documents do not answer this.")?;
+    note(&paint(DIM, &format!("({})", plain(why))));
+    if !answer.nearest.is_empty() {
+        note("Closest passages (not an answer):");
+    }
+    for hit in answer.nearest.iter().take(NEAREST_SHOWN) {
+        let reference = paint(REFERENCE, &plain(&hit.place.reference(&hit.path)));
+        note(&format!("  {reference}   {}", paint(DIM, &plain(&hit.headings.join(" > ")))));
+    }
+    note("Nothing was sent anywhere.");
+    Ok(())
+}
+
+fn keep(session: &Session, answer: &Answer) {
+    let brain = &session.brain.dir;
+    let cited = answer.citations.iter().map(|citation| last::Shown {
+        brain: brain.clone(),
+        path: citation.path.clone(),
+        first: citation.place.lines.as_ref().map(|lines| *lines.start()),
+        last: citation.place.lines.as_ref().map(|lines| *lines.end()),
+        text: citation.quotes.join("\n"),
+    });
+    let nearest = answer.nearest.iter().map(|hit| search::shown(session, hit));
+    let shown: Vec<last::Shown> = if answer.abstained.is_some() { nearest.collect() } else { cited.collect() };
+    last::keep(session, &shown);
+}

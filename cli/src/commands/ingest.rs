@@ -1,0 +1,167 @@
+//! `ingest`: reads files and folders, shows that it moves, and says what became of each file.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+use lorewell::rag::index::{Index, Ingest, Report};
+
+use super::Session;
+use crate::args;
+use crate::exit::Exit;
+use crate::output::{self, BOLD, WARN, count, note, paint, plain};
+use crate::progress::Display;
+
+/// Problems shown one by one; `status --problems` lists all.
+const PROBLEMS_SHOWN_MAX: usize = 10;
+/// Bytes read from standard input.
+const STDIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
+    let index = session.brain.open_cached(&session.config, &session.folders).await?;
+    let from_stdin = args.sources.iter().any(|source| source == Path::new("-"));
+    let ingest = if from_stdin {
+        if args.sources.len() > 1 {
+            bail!("`-` stands alone; read the other sources in a second call");
+        }
+        index.add_text(args.name.as_str(), read_stdin()?)
+    } else {
+        paths(&index, &args.sources).await?
+    };
+    let ingest = if args.dry_run { ingest.dry_run() } else { ingest };
+    let ingest = if args.words_only { ingest.words_only() } else { ingest };
+    let report = watched(ingest).await?;
+    if session.is_json() {
+        session.json(&report)?;
+    } else if args.dry_run {
+        print_plan(&report)?;
+    } else {
+        print_report(session, &report)?;
+    }
+    Ok(match () {
+        () if report.cancelled => Exit::Interrupted,
+        () if !report.failed.is_empty() => Exit::Partly,
+        () => Exit::Done,
+    })
+}
+
+async fn paths(index: &Index, sources: &[PathBuf]) -> Result<Ingest> {
+    if !sources.is_empty() {
+        return Ok(index.add(sources.iter().cloned()));
+    }
+    if index.status().await?.sources.is_empty() {
+        bail!("nothing was ingested yet; name a folder: `lorewell ingest FOLDER`");
+    }
+    Ok(index.refresh())
+}
+
+/// Runs an ingest with its progress shown; Ctrl-C ends it after the batch at hand.
+pub(super) async fn watched(ingest: Ingest) -> Result<Report> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let display = Arc::new(Display::new());
+    let shown = Arc::clone(&display);
+    let ingest = ingest.cancel(Arc::clone(&cancel)).on_progress(move |progress| shown.update(&progress));
+    let interrupt = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            note("Stopping after this batch; what is done stays. Press Ctrl-C again to stop at once.");
+            cancel.store(true, Ordering::Relaxed);
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    let report = ingest.await;
+    interrupt.abort();
+    display.finish();
+    Ok(report?)
+}
+
+fn read_stdin() -> Result<String> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        bail!("`-` reads standard input, which is a terminal here; pipe a text into it");
+    }
+    let mut text = String::new();
+    let read = stdin.lock().take(STDIN_BYTES_MAX + 1).read_to_string(&mut text);
+    read.context("reading standard input as UTF-8")?;
+    if text.len() as u64 > STDIN_BYTES_MAX {
+        bail!("standard input is longer than {STDIN_BYTES_MAX} bytes; save it to files and ingest those");
+    }
+    Ok(text)
+}
+
+fn print_plan(report: &Report) -> Result<()> {
+    output::line(&format!(
+        "Would look into {}, leave {} as it is, skip {}, remove {}.",
+        count(report.indexed, "file"),
+        count(report.unchanged, "file"),
+        count(report.skipped.len() as u64, "file"),
+        count(report.removed.len() as u64, "file"),
+    ))
+}
+
+fn print_report(session: &Session, report: &Report) -> Result<()> {
+    let mut parts = vec![format!("{} indexed", report.indexed), format!("{} unchanged", report.unchanged)];
+    let mut part = |number: usize, what: &str| {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    };
+    part(report.removed.len(), "removed");
+    part(report.skipped.len(), "skipped");
+    part(report.failed.len(), "failed");
+    let state = if report.cancelled { "Stopped" } else { "Done" };
+    output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts.join(", ")))?;
+    if session.global.verbose > 0 {
+        output::line(&format!(
+            "passages: {} new, {} kept, {} removed; vectors: {} made, {} reused; words searchable after {:.2} s",
+            report.chunks_added,
+            report.chunks_kept,
+            report.chunks_removed,
+            report.vectors_made,
+            report.vectors_reused,
+            report.seconds_words,
+        ))?;
+    }
+    print_skipped(report);
+    print_problems(report);
+    if report.vectors_pending > 0 {
+        let why = if report.cancelled { "the next ingest goes on" } else { "search is by words until they are made" };
+        note(&format!("{} have no vector yet: {why}.", count(report.vectors_pending, "passage")));
+    }
+    Ok(())
+}
+
+/// Counts what was left out by its reason, so that a forgotten format is seen.
+fn print_skipped(report: &Report) {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for reason in report.skipped.values() {
+        *reasons.entry(reason).or_default() += 1;
+    }
+    let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
+    reasons.sort_by(|a, b| b.1.cmp(&a.1));
+    let shown: Vec<String> = reasons
+        .iter()
+        .take(PROBLEMS_SHOWN_MAX)
+        .map(|(reason, number)| format!("{number} × {}", plain(reason)))
+        .collect();
+    if !shown.is_empty() {
+        note(&format!("skipped: {}", shown.join(", ")));
+    }
+}
+
+fn print_problems(report: &Report) {
+    let failed = report.failed.iter().map(|(path, why)| (path, why.clone()));
+    let warned = report.warnings.iter().map(|(path, why)| (path, why.join("; ")));
+    let all = failed.chain(warned);
+    let more = (report.failed.len() + report.warnings.len()).saturating_sub(PROBLEMS_SHOWN_MAX);
+    for (path, why) in all.take(PROBLEMS_SHOWN_MAX) {
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(&why)));
+    }
+    if more > 0 {
+        note(&format!("… and {more} more: lorewell status --problems"));
+    }
+}

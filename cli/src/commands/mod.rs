@@ -1,0 +1,99 @@
+//! The commands, one file each. A command gets a [`Session`], prints its result, and says how it ended.
+
+mod ask;
+mod config;
+mod doctor;
+mod ingest;
+mod init;
+mod last;
+mod list;
+mod manual;
+mod remove;
+mod search;
+mod show;
+mod status;
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+use lorewell::rag::index::Index;
+
+use crate::args::{Args, Command, Global};
+use crate::brain::Brain;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::folders::Folders;
+
+/// What every command works with.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) global: Global,
+    pub(crate) folders: Folders,
+    pub(crate) brain: Brain,
+    pub(crate) config: Config,
+}
+
+impl Session {
+    fn start(global: Global) -> Result<Self> {
+        let folders = Folders::find()?;
+        let brain = Brain::find(global.brain.as_deref(), &folders)?;
+        let config = Config::read(&folders, Some(&brain.dir))?;
+        Ok(Self { global, folders, brain, config })
+    }
+
+    /// Opens the brain, which must be there.
+    pub(crate) async fn index(&self) -> Result<Index> {
+        self.brain.open_existing(&self.config).await
+    }
+
+    /// Tells whether the result is to be JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.global.json || self.global.jsonl
+    }
+
+    /// Prints the result as JSON.
+    pub(crate) fn json(&self, value: &impl serde::Serialize) -> Result<()> {
+        crate::output::json(value, self.global.json)
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(args: Args) -> Result<Exit> {
+    let Some(command) = args.command else {
+        Args::command().print_help()?;
+        return Ok(Exit::Done);
+    };
+    // These work whatever state the configuration is in.
+    match command {
+        Command::Completions { shell } => return manual::completions(shell),
+        Command::Man { dir } => return manual::man(dir.as_deref()),
+        Command::ExitCodes => return manual::exit_codes(),
+        Command::Config { command } => return config::run(args.global, &command),
+        Command::Doctor => return runtime()?.block_on(doctor::run(args.global)),
+        _ => {}
+    }
+    let session = Session::start(args.global)?;
+    runtime()?.block_on(dispatch(session, command))
+}
+
+async fn dispatch(session: Session, command: Command) -> Result<Exit> {
+    match command {
+        Command::Init { dir } => init::run(&session, &dir).await,
+        Command::Ingest(args) => ingest::run(&session, args).await,
+        Command::Search(args) => search::run(&session, args).await,
+        Command::Ask(args) => ask::run(session, args).await,
+        Command::Show { reference, context, open } => show::run(&session, &reference, context, open).await,
+        Command::Ls { glob } => list::run(&session, glob.as_deref()).await,
+        Command::Status { problems } => status::run(&session, problems).await,
+        Command::Rm { paths } => remove::run(&session, &paths).await,
+        Command::Config { .. }
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::ExitCodes
+        | Command::Doctor
+        | Command::LoadWorker => unreachable!("these were run without a session"),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}

@@ -1,0 +1,36 @@
+//! `rm`: takes documents out of the brain. The files themselves are left alone.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Session;
+use crate::exit::Exit;
+use crate::output::{self, count};
+
+#[derive(Serialize)]
+struct Removed {
+    removed: Vec<String>,
+    chunks: u64,
+}
+
+pub(super) async fn run(session: &Session, paths: &[PathBuf]) -> Result<Exit> {
+    let index = session.index().await?;
+    let mut all = Removed { removed: Vec::new(), chunks: 0 };
+    for path in paths {
+        let removal = index.remove(path).await?;
+        all.removed.extend(removal.removed);
+        all.chunks += removal.chunks;
+    }
+    if session.is_json() {
+        session.json(&all)?;
+    } else {
+        output::line(&format!(
+            "Took {} ({}) out of the brain; the files are where they were.",
+            count(all.removed.len() as u64, "file"),
+            count(all.chunks, "passage")
+        ))?;
+    }
+    Ok(Exit::Done)
+}

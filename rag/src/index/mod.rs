@@ -1,0 +1,204 @@
+//! The index: one directory that keeps documents, words and vectors in step.
+//!
+//! `table` decides what is live, `writer` is the one path by which anything changes, `ingest` brings files in,
+//! `vectors` gives chunks their vectors, `rebuild` makes a new generation beside the live one, `reader` is what
+//! queries see.
+
+mod ingest;
+mod lock;
+mod manifest;
+mod prepare;
+mod reader;
+mod rebuild;
+mod status;
+pub(crate) mod table;
+mod vectors;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use lorewell_embed::Embedder;
+use lorewell_model::{Error, Kind, Result, ResultExt as _};
+
+use crate::chunk::{ChunkOptions, Chunker, chunker};
+use crate::load::Loader;
+use lock::WriterLock;
+use manifest::{EmbedderPin, FORMAT, Generation, Manifest};
+
+pub use ingest::{Ingest, Progress, Report, Removal};
+pub(crate) use prepare::hash_file;
+pub(crate) use reader::Reader;
+pub use status::{Agreement, DocumentInfo, FileInfo, FileState, Status};
+
+/// How an index is made and opened. Start from [`Options::default`] and set fields.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Makes the vectors; none for an index of words only.
+    pub embedder: Option<Embedder>,
+    /// How documents are cut.
+    pub chunks: ChunkOptions,
+    /// Reads files, in this process or in isolated workers.
+    pub loader: Loader,
+    /// Folder that document paths are stored relative to, so that it can be moved together with the index. Files
+    /// outside it, and all files if it is none, are stored by absolute path. Only read when the index is made.
+    pub root: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { embedder: None, chunks: ChunkOptions::default(), loader: Loader::in_process(), root: None }
+    }
+}
+
+/// A handle on an index: cheap to clone, shared by all threads. Many handles, in many processes, may read; one
+/// writes at a time.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use lorewell_rag::index::{Index, Options};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// std::fs::write(folder.path().join("tea.md"), "# Tea\n\nGreen tea wants water of 80 degrees.\n").unwrap();
+///
+/// let index = Index::open(folder.path().join("kb"), Options::default()).await?;
+/// index.add([folder.path().join("tea.md")]).await?;
+/// let hits = index.search("how hot should the water be?").limit(1).await?;
+/// assert!(hits.hits[0].text.contains("80 degrees"));
+/// # lorewell_model::Result::Ok(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Index(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    options: Options,
+    chunker: Arc<dyn Chunker>,
+    reader: RwLock<Arc<Reader>>,
+}
+
+impl Index {
+    /// Tells whether a directory holds an index.
+    #[must_use]
+    pub fn exists(dir: &Path) -> bool {
+        Manifest::exists(dir)
+    }
+
+    /// Opens an index, making it if there is none.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] if another version of Lorewell wrote it, [`Kind::Corrupt`] if it is damaged, [`Kind::Io`]
+    /// if the directory cannot be used.
+    pub async fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
+        let dir = dir.into();
+        let chunker = chunker(&options.chunks)?;
+        let wanted = Generation { number: 1, chunker: chunker.fingerprint(), embedder: pin(options.embedder.as_ref()) };
+        if !Manifest::exists(&dir) {
+            create(&dir, options.root.as_deref(), wanted).await?;
+        }
+        let reader = Reader::open(&dir).await?;
+        Ok(Self(Arc::new(Inner { dir, options, chunker, reader: RwLock::new(Arc::new(reader)) })))
+    }
+
+    /// Returns the index directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Returns the folder that relative document paths start from.
+    #[must_use]
+    pub fn root(&self) -> Option<PathBuf> {
+        self.0.current().root.clone()
+    }
+
+    /// Returns the embedder this handle was opened with.
+    #[must_use]
+    pub fn embedder(&self) -> Option<&Embedder> {
+        self.0.options.embedder.as_ref()
+    }
+
+    /// Returns what reads files.
+    pub(crate) fn loader(&self) -> &Loader {
+        &self.0.options.loader
+    }
+
+    /// Returns where a document's file lies.
+    #[must_use]
+    pub fn file_of(&self, path: &str) -> PathBuf {
+        match self.root() {
+            Some(root) => root.join(path), // an absolute `path` replaces the root
+            None => PathBuf::from(path),
+        }
+    }
+
+    /// Returns the names a person may mean by a path: as it stands, and as it lies from where they are.
+    pub(crate) fn names_of(&self, path: &str) -> Result<Vec<String>> {
+        Ok(vec![path.to_owned(), self.0.key(Path::new(path))?])
+    }
+
+    /// Returns what queries see now: the live generation, reopened if it was swapped since.
+    pub(crate) async fn reader(&self) -> Result<Arc<Reader>> {
+        let current = self.0.current();
+        if current.is_current(&self.0.dir)? {
+            return Ok(current);
+        }
+        let reader = Arc::new(Reader::open(&self.0.dir).await?);
+        *self.0.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&reader);
+        Ok(reader)
+    }
+}
+
+impl Inner {
+    fn current(&self) -> Arc<Reader> {
+        Arc::clone(&self.reader.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns how this handle's options would make the live generation anew. A handle without an embedder leaves
+    /// the vectors alone: it cannot make better ones.
+    fn wanted(&self, live: &Generation) -> Generation {
+        let embedder = pin(self.options.embedder.as_ref()).or_else(|| live.embedder.clone());
+        Generation { number: live.number, chunker: self.chunker.fingerprint(), embedder }
+    }
+}
+
+fn pin(embedder: Option<&Embedder>) -> Option<EmbedderPin> {
+    embedder.map(Embedder::info).map(|info| EmbedderPin {
+        name: info.name.clone(),
+        fingerprint: info.fingerprint.clone(),
+        dims: info.dims.get(),
+    })
+}
+
+/// Makes an index directory. The manifest comes last: until it stands, there is no index.
+async fn create(dir: &Path, root: Option<&Path>, live: Generation) -> Result<()> {
+    std::fs::create_dir_all(dir).context(|| format!("creating `{}`", dir.display()))?;
+    let _lock = WriterLock::take(dir)?;
+    if Manifest::exists(dir) {
+        return Ok(()); // someone else was faster
+    }
+    let root = root.map(|root| relative_root(dir, root)).transpose()?;
+    writer::create_generation(&live, dir).await?;
+    Manifest { format: FORMAT, root, live, building: None }.write(dir)
+}
+
+/// Expresses the root relative to the index directory where it is an ancestor, so that both can move together.
+fn relative_root(dir: &Path, root: &Path) -> Result<PathBuf> {
+    let absolute = |path: &Path| std::path::absolute(path).context(|| format!("resolving `{}`", path.display()));
+    let (dir, root) = (absolute(dir)?, absolute(root)?);
+    match dir.strip_prefix(&root) {
+        Ok(inside) => Ok(inside.components().map(|_| "..").collect()),
+        Err(_) => Ok(root),
+    }
+}
+
+/// Runs blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(run).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::new(Kind::Cancelled, "the runtime is shutting down")),
+    }
+}

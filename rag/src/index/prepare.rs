@@ -1,0 +1,173 @@
+//! From a file to all that a commit needs: read, cut, hashed. Pure but for reading the file, so files are prepared in
+//! parallel.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use lorewell_model::{Result, ResultExt as _};
+
+use super::table::{FileRow, FileState, NewChunk, NewDocument};
+use crate::chunk::{Chunker, CountTokens};
+use crate::document::Document;
+use crate::ids::ChunkId;
+use crate::load::{Loaded, Loader};
+use crate::place::Places;
+use crate::sparse::{Terms, detect_language};
+
+/// Bytes read at a time when a file is hashed.
+const HASH_BUFFER_BYTES: usize = 128 * 1024;
+
+/// A file as the walk met it.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// The name it is stored under.
+    pub(crate) path: String,
+    /// Where it lies.
+    pub(crate) file: std::path::PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) modified: i64,
+    /// The content of the document that is stored under the path.
+    pub(crate) known: Option<[u8; 32]>,
+}
+
+/// What became of a candidate.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// Its content is what is stored already.
+    Unchanged(FileRow),
+    /// Its content is new.
+    Changed(Box<NewDocument>),
+    /// It could not be read.
+    Failed(FileRow),
+}
+
+/// What preparing needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    pub(crate) loader: &'a Loader,
+    pub(crate) chunker: &'a dyn Chunker,
+    pub(crate) count: CountTokens<'a>,
+}
+
+/// Prepares one file. Never fails: a file that cannot be read is a result.
+pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
+    match try_prepare(candidate, tools) {
+        Ok(prepared) => prepared,
+        Err(error) => Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)),
+    }
+}
+
+fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
+    if let Some(known) = candidate.known
+        && hash_file(&candidate.file)? == known
+    {
+        return Ok(Prepared::Unchanged(candidate.row(FileState::Indexed, None, Some(known))));
+    }
+    let loaded = tools.loader.load(&candidate.file)?;
+    let row = FileRow { bytes: loaded.bytes, ..candidate.row(FileState::Indexed, None, Some(loaded.hash)) };
+    Ok(Prepared::Changed(Box::new(cut(row, loaded, tools))))
+}
+
+/// Cuts a loaded document and hashes its chunks.
+pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocument {
+    let document = loaded.document;
+    let places = Places::new(&document);
+    let chunks = tools.chunker.chunk(&document, tools.count).into_iter().map(|chunk| {
+        let text = &document.text[chunk.range.clone()];
+        let words = digest(&[title(&document, &file.path), &file.path, &chunk.headings.join("\n"), text]);
+        let meaning = digest(&[&meaning_of(document.title.as_deref(), &chunk.headings, text)]);
+        NewChunk { place: places.place(chunk.range.clone()), words, meaning, chunk }
+    });
+    let chunks = chunks.collect();
+    let date = document.date.clone().or_else(|| date_of(file.modified));
+    NewDocument { language: detect_language(&document.text), date, chunks, document, file }
+}
+
+impl Candidate {
+    fn row(&self, state: FileState, reason: Option<String>, hash: Option<[u8; 32]>) -> FileRow {
+        FileRow { path: self.path.clone(), state, reason, bytes: self.bytes, modified: self.modified, hash }
+    }
+}
+
+/// Returns what the sparse store indexes of a chunk.
+pub(crate) fn words_of<'a>(new: &'a NewDocument, chunk: &'a NewChunk, id: ChunkId) -> Terms<'a> {
+    Terms {
+        id,
+        title: title(&new.document, &new.file.path),
+        path: &new.file.path,
+        headings: &chunk.chunk.headings,
+        text: &new.document.text[chunk.chunk.range.clone()],
+        language: new.language,
+    }
+}
+
+/// Returns the text that is embedded for a chunk: the passage, under the title and headings that say what it is about.
+pub(crate) fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -> String {
+    let title = title.filter(|title| headings.first().is_none_or(|first| first != title));
+    let context: Vec<&str> = title.into_iter().chain(headings.iter().map(String::as_str)).collect();
+    if context.is_empty() { text.to_owned() } else { format!("{}\n{text}", context.join(" > ")) }
+}
+
+/// A document without a title is known by its file's name.
+fn title<'a>(document: &'a Document, path: &'a str) -> &'a str {
+    let stem = || Path::new(path).file_stem().and_then(|stem| stem.to_str());
+    document.title.as_deref().or_else(stem).unwrap_or_default()
+}
+
+/// Bytes of a token, by rule of thumb: English prose has 4 to 5 in WordPiece vocabularies.
+const TOKEN_BYTES: usize = 4;
+
+/// Counts tokens where no embedder says how.
+pub(crate) fn estimate_tokens(text: &str) -> usize {
+    text.len().div_ceil(TOKEN_BYTES)
+}
+
+fn digest(parts: &[&str]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+    }
+    let mut digest = [0; 16];
+    hasher.finalize_xof().fill(&mut digest);
+    digest
+}
+
+/// Hashes a file without holding it in memory.
+pub(crate) fn hash_file(path: &Path) -> Result<[u8; 32]> {
+    let file = std::fs::File::open(path).context(|| format!("reading `{}`", path.display()))?;
+    let mut reader = std::io::BufReader::with_capacity(HASH_BUFFER_BYTES, file);
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut reader, &mut hasher).context(|| format!("reading `{}`", path.display()))?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Returns nanoseconds since the epoch; 0 where the file system does not say.
+pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(0),
+        Err(_) => 0,
+    }
+}
+
+fn date_of(modified: i64) -> Option<String> {
+    let timestamp = jiff::Timestamp::from_nanosecond(i128::from(modified)).ok().filter(|_| modified != 0)?;
+    Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_meaning_of_a_chunk_names_each_heading_once() {
+        let headings = ["Tea".to_owned(), "Water".to_owned()];
+        assert_eq!(meaning_of(Some("Tea"), &headings, "80 degrees"), "Tea > Water\n80 degrees");
+        assert_eq!(meaning_of(Some("Drinks"), &headings[..1], "80 degrees"), "Drinks > Tea\n80 degrees");
+        assert_eq!(meaning_of(None, &[], "80 degrees"), "80 degrees");
+    }
+
+    #[test]
+    fn digests_keep_parts_apart() {
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+    }
+}

@@ -1,0 +1,82 @@
+//! Giving chunks their vectors, batch by batch: the vectors are durable before the table says so, and a run that is
+//! stopped goes on where it was.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use lorewell_embed::{Embedder, Purpose, Vectors};
+use lorewell_model::{Error, Kind, Result};
+
+use super::ingest::Progress;
+use super::prepare::meaning_of;
+use super::table::read::{count, pending};
+use super::table::{PendingChunk, write};
+use super::writer::Writer;
+use crate::dense::DenseStore;
+use crate::ids::ChunkId;
+
+/// Chunks embedded between two commits: some seconds of work, which is what a crash can lose.
+const BATCH_CHUNKS: usize = 256;
+
+/// What a round of embedding came to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Vectors computed.
+    pub(crate) made: u64,
+    /// Chunks that share the vector of another chunk.
+    pub(crate) reused: u64,
+    /// Chunks still without one.
+    pub(crate) pending: u64,
+}
+
+impl Writer {
+    /// Embeds all chunks that wait for it, or, without an embedder, counts them.
+    pub(crate) async fn embed(
+        &mut self,
+        embedder: Option<&Embedder>,
+        cancel: &AtomicBool,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Made> {
+        let of = count(&self.table, "chunks WHERE embedded = 0")?;
+        let (Some(embedder), Some(dense)) = (embedder, self.dense.clone()) else {
+            return Ok(Made { pending: of, ..Made::default() });
+        };
+        let mut total = Made { pending: of, ..Made::default() };
+        while !cancel.load(Ordering::Relaxed) {
+            let batch = pending(&self.table, ChunkId(0), BATCH_CHUNKS)?;
+            if batch.is_empty() {
+                break;
+            }
+            let made = embed_batch(&batch, embedder, dense.as_ref()).await?;
+            let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
+            write::mark_embedded(&mut self.table, &ids, true)?;
+            total.made += made;
+            total.reused += ids.len() as u64 - made;
+            total.pending -= ids.len() as u64;
+            tell(Progress::Embedded { chunks: of - total.pending, of });
+        }
+        Ok(total)
+    }
+}
+
+/// Embeds each distinct meaning once and stores a vector for every chunk.
+async fn embed_batch(batch: &[PendingChunk], embedder: &Embedder, dense: &dyn DenseStore) -> Result<u64> {
+    let mut row_of = HashMap::new();
+    let mut texts = Vec::new();
+    for chunk in batch {
+        row_of.entry(chunk.meaning).or_insert_with(|| {
+            texts.push(meaning_of(chunk.title.as_deref(), &chunk.headings, &chunk.text));
+            texts.len() - 1
+        });
+    }
+    let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = embedder.embed(&borrowed, Purpose::Passage).await?;
+    if vectors.len() != texts.len() {
+        let message = format!("the embedder gave {} vectors for {} texts", vectors.len(), texts.len());
+        return Err(Error::new(Kind::BadOutput, message));
+    }
+    let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
+    let rows = batch.iter().flat_map(|chunk| vectors.row(row_of[&chunk.meaning]).iter().copied());
+    dense.append(&ids, &Vectors::new(vectors.dims(), rows.collect())).await?;
+    Ok(texts.len() as u64)
+}
