@@ -60,15 +60,22 @@ pub(super) enum Pooling {
 }
 
 /// What some models expect before a text.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Prompts {
     #[serde(default)]
     query: String,
-    #[serde(default, alias = "document")]
+    #[serde(default)]
     passage: String,
 }
 
 impl Prompts {
+    /// Takes the prompts that sentence-transformers would use by these names.
+    fn read(config: &Value) -> Self {
+        let prompt = |name: &str| Some(config.get("prompts")?.get(name)?.as_str()?.to_owned());
+        let passage = prompt("passage").or_else(|| prompt("document"));
+        Self { query: prompt("query").unwrap_or_default(), passage: passage.unwrap_or_default() }
+    }
+
     /// Puts the prompt of a purpose before a text.
     pub(super) fn apply(&self, text: &str, purpose: Purpose) -> String {
         let prompt = match purpose {
@@ -139,11 +146,7 @@ impl Description {
         let sentences = read_json(dir, "sentence_bert_config.json")?.unwrap_or_default();
         let stated = sentences.get("max_seq_length").and_then(Value::as_u64).and_then(|max| usize::try_from(max).ok());
         let tokens_max = stated.unwrap_or(usize::MAX).min(architecture.max_position_embeddings);
-        let prompts = read_json(dir, "config_sentence_transformers.json")?.unwrap_or_default();
-        let prompts = match prompts.get("prompts") {
-            None | Some(Value::Null) => Prompts::default(),
-            Some(prompts) => parse(prompts, "config_sentence_transformers.json")?,
-        };
+        let prompts = Prompts::read(&read_json(dir, "config_sentence_transformers.json")?.unwrap_or_default());
         refuse_extra_modules(dir)?;
         let description = Self { name, architecture, pooling: read_pooling(dir)?, tokens_max, prompts };
         description.check()?;

@@ -25,6 +25,8 @@ use rayon::prelude::*;
 use self::bert::{Encoder, Scratch};
 use self::bytes::Bytes;
 use self::describe::{Description, FORMAT, Prompts, Quantized, read_json};
+#[cfg(test)]
+use self::describe::Pooling;
 use self::kernels::Tier;
 pub use self::quantize::quantize;
 use self::tokenizer::Tokenizer;

@@ -11,7 +11,7 @@ mod multiply;
 mod portable;
 mod rows;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use multiply::{Columns, LANES, Out, Panel, Rows, padded};
 

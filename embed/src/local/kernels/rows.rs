@@ -38,14 +38,26 @@ fn sum(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     for (sum, value) in sums.iter_mut().zip(rest) {
         *sum += f(*value);
     }
+    tree(sums, |a, b| a + b)
+}
+
+/// Brings the lanes together, upper half onto lower half.
+#[inline(always)]
+fn tree(mut lanes: [f32; WIDTH], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut half = WIDTH / 2;
     while half > 0 {
         for lane in 0..half {
-            sums[lane] += sums[lane + half];
+            lanes[lane] = f(lanes[lane], lanes[lane + half]);
         }
         half /= 2;
     }
-    sums[0]
+    lanes[0]
+}
+
+/// The larger value, in the one instruction that `f32::max` is not, because of how that treats NaN.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
 /// e^x to 2 ulp for x between -86 and 88, clamped outside: ranges and coefficients of Cephes `expf` (Moshier 1989).
@@ -101,10 +113,13 @@ pub(super) fn softmax<const FUSED: bool>(row: &mut [f32], scale: f32) {
     let (lanes, rest) = row.as_chunks::<WIDTH>();
     for lane in lanes {
         for (top, value) in tops.iter_mut().zip(lane) {
-            *top = if *value > *top { *value } else { *top };
+            *top = larger(*value, *top);
         }
     }
-    let top = rest.iter().chain(&tops).copied().fold(f32::MIN, f32::max);
+    for (top, value) in tops.iter_mut().zip(rest) {
+        *top = larger(*value, *top);
+    }
+    let top = tree(tops, larger);
     map(row, |x| exp::<FUSED>((x - top) * scale));
     let share = 1.0 / sum(row, |x| x);
     map(row, |x| x * share);
