@@ -1,4 +1,5 @@
-//! The contract of an embedder: one trait, one cheap handle, and the matrix that comes back.
+//! The contract of an embedder: one trait, one cheap handle, and the matrix that comes back. Index and search know
+//! nothing else of models.
 
 use std::fmt;
 use std::num::NonZeroU32;

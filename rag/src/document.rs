@@ -3,6 +3,7 @@
 //! Loaders make documents, chunkers cut them, citations find their way back through [`SourceMap`]. All ranges are
 //! byte ranges of [`Document::text`] unless a name says `source`.
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,33 @@ pub enum Warning {
     },
 }
 
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedsOcr { pages } => write!(f, "{} without text (scans?): needs OCR", page_list(pages)),
+            Self::Decoded { encoding, replaced: 0 } => write!(f, "read as {encoding}"),
+            Self::Decoded { encoding, replaced } => {
+                write!(f, "read as {encoding}; {replaced} characters could not be decoded")
+            }
+            Self::Other { message } => f.write_str(message),
+        }
+    }
+}
+
+/// Writes ascending page numbers as runs: `page 3`, `pages 1-3, 7`.
+fn page_list(pages: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &page in pages {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == page => *last = page,
+            _ => runs.push((page, page)),
+        }
+    }
+    let run = |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let runs: Vec<String> = runs.iter().map(run).collect();
+    format!("page{} {}", if pages.len() == 1 { "" } else { "s" }, runs.join(", "))
+}
+
 impl Document {
     /// Makes a document of one format from its text, with no structure yet and the text being the file itself.
     #[must_use]
@@ -226,5 +254,17 @@ impl Document {
     pub fn heading_path(&self, offset: usize) -> Vec<&str> {
         let open = self.sections.iter().take_while(|section| section.range.start <= offset);
         open.filter(|section| offset < section.range.end).map(|section| section.title.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_read_as_runs() {
+        let says = |pages: &[u32]| Warning::NeedsOcr { pages: pages.to_vec() }.to_string();
+        assert_eq!(says(&[3]), "page 3 without text (scans?): needs OCR");
+        assert_eq!(says(&[1, 2, 3, 7]), "pages 1-3, 7 without text (scans?): needs OCR");
     }
 }

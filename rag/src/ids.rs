@@ -1,4 +1,5 @@
-//! Names of chunks, sets of them, and scored lists of them: what passes between the index and its stores.
+//! Names of chunks, sets of them, and scored lists of them: what passes between the index and its stores. They know
+//! nothing of texts or vectors, so that either store can be replaced.
 
 use std::collections::BTreeSet;
 

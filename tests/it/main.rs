@@ -1,6 +1,8 @@
 //! Integration tests: the rules of the repository, and what only shows when the crates work together.
 //! One binary for all of them, one module per subject, so that they link once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its input has nothing to say")]
+
 mod layering;
 mod library;
 mod scan;

@@ -175,7 +175,7 @@ impl Index {
     pub async fn remove(&self, path: impl AsRef<Path>) -> Result<Removal> {
         let index = self.clone();
         let path = path.as_ref().to_owned();
-        on_writer_thread(async move { index.remove_under(&path).await }).await
+        on_writer_thread(move || async move { index.remove_under(&path).await }).await
     }
 
     async fn remove_under(&self, path: &Path) -> Result<Removal> {
@@ -236,7 +236,7 @@ impl IntoFuture for Ingest {
         Box::pin(async move {
             // A dropped future must not leave a writer running behind the caller's back.
             let guard = CancelOnDrop(Arc::clone(&self.cancel), true);
-            let result = on_writer_thread(async move { Run::new(self).run().await }).await;
+            let result = on_writer_thread(move || Run::new(self).run()).await;
             std::mem::forget(guard);
             result
         })
@@ -252,11 +252,11 @@ impl Drop for CancelOnDrop {
 }
 
 /// Runs writing on a thread of its own, where the table may block.
-pub(super) async fn on_writer_thread<T: Send + 'static>(
-    work: impl Future<Output = Result<T>> + Send + 'static,
+async fn on_writer_thread<T: Send + 'static, F: Future<Output = Result<T>>>(
+    work: impl FnOnce() -> F + Send + 'static,
 ) -> Result<T> {
     let runtime = tokio::runtime::Handle::current();
-    blocking(move || runtime.block_on(work)).await
+    blocking(move || runtime.block_on(work())).await
 }
 
 /// A running ingest.

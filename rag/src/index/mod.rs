@@ -95,16 +95,10 @@ impl Index {
         let dir = dir.into();
         let chunker = chunker(&options.chunks)?;
         let wanted = Generation { number: 1, chunker: chunker.fingerprint(), embedder: pin(options.embedder.as_ref()) };
-        let reader = {
-            let (dir, root) = (dir.clone(), options.root.clone());
-            blocking(move || {
-                if !Manifest::exists(&dir) {
-                    create(&dir, root.as_deref(), wanted)?;
-                }
-                Reader::open(&dir)
-            })
-            .await?
-        };
+        if !Manifest::exists(&dir) {
+            create(&dir, options.root.as_deref(), wanted).await?;
+        }
+        let reader = Reader::open(&dir).await?;
         Ok(Self(Arc::new(Inner { dir, options, chunker, reader: RwLock::new(Arc::new(reader)) })))
     }
 
@@ -148,16 +142,12 @@ impl Index {
     /// Returns what queries see now: the live generation, reopened if it was swapped since.
     pub(crate) async fn reader(&self) -> Result<Arc<Reader>> {
         let current = self.0.current();
-        let inner = Arc::clone(&self.0);
-        blocking(move || {
-            if current.is_current(&inner.dir)? {
-                return Ok(current);
-            }
-            let reader = Arc::new(Reader::open(&inner.dir)?);
-            *inner.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&reader);
-            Ok(reader)
-        })
-        .await
+        if current.is_current(&self.0.dir)? {
+            return Ok(current);
+        }
+        let reader = Arc::new(Reader::open(&self.0.dir).await?);
+        *self.0.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&reader);
+        Ok(reader)
     }
 }
 
@@ -183,14 +173,14 @@ fn pin(embedder: Option<&Embedder>) -> Option<EmbedderPin> {
 }
 
 /// Makes an index directory. The manifest comes last: until it stands, there is no index.
-fn create(dir: &Path, root: Option<&Path>, live: Generation) -> Result<()> {
+async fn create(dir: &Path, root: Option<&Path>, live: Generation) -> Result<()> {
     std::fs::create_dir_all(dir).context(|| format!("creating `{}`", dir.display()))?;
     let _lock = WriterLock::take(dir)?;
     if Manifest::exists(dir) {
         return Ok(()); // someone else was faster
     }
     let root = root.map(|root| relative_root(dir, root)).transpose()?;
-    writer::create_generation(&live, dir)?;
+    writer::create_generation(&live, dir).await?;
     Manifest { format: FORMAT, root, live, building: None }.write(dir)
 }
 

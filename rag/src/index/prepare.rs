@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::ids::ChunkId;
 use crate::load::{Loaded, Loader};
 use crate::place::Places;
-use crate::sparse::{Terms, language};
+use crate::sparse::{Terms, detect_language};
 
 /// Bytes read at a time when a file is hashed.
 const HASH_BUFFER_BYTES: usize = 128 * 1024;
@@ -80,7 +80,7 @@ pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocumen
     });
     let chunks = chunks.collect();
     let date = document.date.clone().or_else(|| date_of(file.modified));
-    NewDocument { language: language(&document.text), date, chunks, document, file }
+    NewDocument { language: detect_language(&document.text), date, chunks, document, file }
 }
 
 impl Candidate {

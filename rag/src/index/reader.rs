@@ -28,24 +28,24 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn open(index: &Path) -> Result<Self> {
+    pub(crate) async fn open(index: &Path) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            match Self::try_open(index) {
+            match Self::try_open(index).await {
                 Err(error) if error.kind() == Kind::NotFound && attempt < OPEN_ATTEMPTS => attempt += 1,
                 result => return result,
             }
         }
     }
 
-    fn try_open(index: &Path) -> Result<Self> {
+    async fn try_open(index: &Path) -> Result<Self> {
         let manifest = Manifest::read(index)?;
         let root = manifest.root.as_ref().map(|root| absolute_root(index, root)).transpose()?;
         let dir = manifest.live.dir(index);
         Ok(Self {
             table: Arc::new(Table::open(&dir)?),
-            sparse: open_sparse(&dir, Access::Read)?,
-            dense: open_dense(&manifest.live, &dir, Access::Read)?,
+            sparse: open_sparse(&dir, Access::Read).await?,
+            dense: open_dense(&manifest.live, &dir, Access::Read).await?,
             manifest,
             root,
         })

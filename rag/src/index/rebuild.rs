@@ -28,7 +28,7 @@ pub(crate) async fn rebuild(
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Made> {
     let mut manifest = Manifest::read(&inner.dir)?;
-    let building = begin(inner, &mut manifest)?;
+    let building = begin(inner, &mut manifest).await?;
     let mut writer = Writer::open(lock, &building, &inner.dir).await?;
     let live = Table::open(&manifest.live.dir(&inner.dir))?;
     copy_documents(inner, &live, &mut writer, cancel).await?;
@@ -41,7 +41,7 @@ pub(crate) async fn rebuild(
 }
 
 /// Finds the generation that is being built, or begins one; a half-built one for other options goes.
-fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
+async fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
     let number = manifest.live.number + 1;
     let wanted = Generation { number, ..inner.wanted(&manifest.live) };
     if manifest.building.as_ref() == Some(&wanted) {
@@ -49,7 +49,7 @@ fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
     }
     // A folder that the manifest does not name, or names for other options.
     remove_dir(&wanted.dir(&inner.dir))?;
-    create_generation(&wanted, &inner.dir)?;
+    create_generation(&wanted, &inner.dir).await?;
     manifest.building = Some(wanted.clone());
     manifest.write(&inner.dir)?;
     Ok(wanted)

@@ -6,6 +6,7 @@
 //! them) and which the next writer clears away; their names are never given again.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use lorewell_embed::Vectors;
 use lorewell_model::{Error, Kind, Result, ResultExt as _};
 use rusqlite::Connection;
 
+use super::blocking;
 use super::lock::WriterLock;
 use super::manifest::Generation;
 use super::prepare::words_of;
@@ -45,30 +47,31 @@ pub(crate) struct Committed {
 }
 
 /// Makes an empty generation.
-pub(crate) fn create_generation(generation: &Generation, index: &Path) -> Result<()> {
+pub(crate) async fn create_generation(generation: &Generation, index: &Path) -> Result<()> {
     let dir = generation.dir(index);
     std::fs::create_dir_all(&dir).context(|| format!("creating `{}`", dir.display()))?;
     Table::open_writer(&dir)?;
-    open_sparse(&dir, Access::Write)?;
-    open_dense(generation, &dir, Access::Write)?;
+    open_sparse(&dir, Access::Write).await?;
+    open_dense(generation, &dir, Access::Write).await?;
     super::manifest::sync_dir(index)
 }
 
 /// Opens a generation's words.
-pub(crate) fn open_sparse(generation: &Path, access: Access) -> Result<Arc<dyn SparseStore>> {
-    Ok(Arc::new(TantivySparse::open(generation.join("sparse"), access)?))
+pub(crate) async fn open_sparse(generation: &Path, access: Access) -> Result<Arc<dyn SparseStore>> {
+    Ok(Arc::new(TantivySparse::open(generation.join("sparse"), access).await?))
 }
 
 /// Opens a generation's vectors, if it has an embedder.
-pub(crate) fn open_dense(
+pub(crate) async fn open_dense(
     generation: &Generation,
     dir: &Path,
     access: Access,
 ) -> Result<Option<Arc<dyn DenseStore>>> {
     let Some(pin) = &generation.embedder else { return Ok(None) };
-    let dims = std::num::NonZeroU32::new(pin.dims)
+    let dims = NonZeroU32::new(pin.dims)
         .ok_or_else(|| Error::new(Kind::Corrupt, "the manifest says that vectors have no components"))?;
-    Ok(Some(Arc::new(LocalDense::open(dir.join("dense"), dims, access)?)))
+    let dir = dir.join("dense");
+    Ok(Some(Arc::new(blocking(move || LocalDense::open(dir, dims, access)).await?)))
 }
 
 impl Writer {
@@ -76,8 +79,8 @@ impl Writer {
     pub(crate) async fn open(_lock: &WriterLock, generation: &Generation, index: &Path) -> Result<Self> {
         let dir = generation.dir(index);
         let table = Table::open_writer(&dir)?;
-        let sparse = open_sparse(&dir, Access::Write)?;
-        let dense = open_dense(generation, &dir, Access::Write)?;
+        let sparse = open_sparse(&dir, Access::Write).await?;
+        let dense = open_dense(generation, &dir, Access::Write).await?;
         let mut writer = Self { table, sparse, dense };
         if meta(&writer.table, "writing")? != 0 {
             writer.mend().await?;
@@ -182,7 +185,7 @@ impl Writer {
         self.sparse.remove(&extra).await?;
         for ids in missing.chunks(REPAIR_CHUNKS) {
             for (id, row) in chunks(&self.table, ids)? {
-                let language = crate::sparse::language(&row.text);
+                let language = crate::sparse::detect_language(&row.text);
                 let title = row.title.as_deref().unwrap_or_default();
                 let (path, headings, text) = (row.path.as_str(), row.headings.as_slice(), row.text.as_str());
                 self.sparse.add(&[Terms { id, title, path, headings, text, language }]).await?;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::fold::{fold, strip_accents};
 use super::language::Language;
-use super::scan::{Run, pieces, runs, words};
+use super::scan::{Run, is_longer_than_one, pieces, runs, words};
 use super::stopwords;
 
 /// Characters of a word that count; what is longer is data (a hash, base64), and its head tells it apart well enough.
@@ -132,7 +132,7 @@ impl Cut<'_> {
         self.position = start;
         for piece in pieces {
             // One letter or digit (`v` in `v12`) is in too many words to tell any apart.
-            if self.text[piece.clone()].chars().nth(1).is_some() {
+            if is_longer_than_one(&self.text[piece.clone()]) {
                 self.push(piece, TermKind::Part);
             }
         }
@@ -141,12 +141,13 @@ impl Cut<'_> {
 
     fn push(&mut self, range: Range<usize>, kind: TermKind) {
         let word = fold(&self.text[range.clone()], TERM_CHARS_MAX);
-        if word.is_empty() {
-            return; // the folded form of some signs has no letters
-        }
         let is_stopword = self.language == Language::English && self.is_stopword(&word, &range);
         let kind = if is_stopword { TermKind::Stopword } else { kind };
-        let term = strip_accents(self.language.stem(word));
+        let stem = strip_accents(self.language.stem(&word));
+        let term = if stem.is_empty() { strip_accents(word) } else { stem };
+        if term.is_empty() {
+            return; // a lone point or stretching sign, which Unicode counts as a letter
+        }
         self.terms.push_back(Term { range, term, position: self.position, kind });
         self.position += 1;
     }

@@ -1,4 +1,5 @@
-//! Tests of the analyser: snapshots of what it makes of texts, and what holds for every text.
+//! Tests of the analyser: snapshots of what it makes of texts, and what holds for every text. They stand apart as
+//! they are as long as the analyser itself.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -61,6 +62,11 @@ fn ranges_lead_back_to_the_text() {
     let text = "Der getUserName—Aufruf";
     let words: Vec<&str> = Analyzer::new(Language::German).terms(text).map(|term| &text[term.range]).collect();
     assert_eq!(words, ["Der", "getUserName", "get", "User", "Name", "Aufruf"]);
+}
+
+#[test]
+fn signs_that_fold_to_nothing_are_no_terms() {
+    check("ﹰ ـ\u{64b} a", Language::Arabic, &expect!["0w:a"]);
 }
 
 #[test]

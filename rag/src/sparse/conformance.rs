@@ -32,10 +32,11 @@ where
     history_leaves_no_trace(&store("worn").await, &store("fresh").await).await;
 
     let name = "processes";
-    open(name, Access::Read).await.err().map(|error| assert_eq!(error.kind(), Kind::NotFound)).expect("nothing yet");
+    let missing = open(name, Access::Read).await.expect_err("there is nothing to read yet");
+    assert_eq!(missing.kind(), Kind::NotFound);
     let writer = store(name).await;
     let reader = open(name, Access::Read).await.expect("a reader opens beside the writer");
-    let second = open(name, Access::Write).await.err().expect("a second writer is refused");
+    let second = open(name, Access::Write).await.expect_err("a second writer is refused");
     assert_eq!(second.kind(), Kind::Conflict);
     a_reader_sees_commits_when_it_asks(&writer, &reader).await;
     let uncommitted = add(&writer, 9, "never committed").await;
@@ -180,7 +181,7 @@ async fn no_question_is_too_odd(store: &impl SparseStore) {
     check(store, "🦀 👩‍👩‍👧", &[]).await;
     check(store, "\"quote", &[2]).await;
     check(store, "path:file^3 AND (", &[2]).await;
-    check(store, "to be or not to be", &[1]).await;
+    check(store, "to be or not to be", &[1, 2]).await;
     check(store, "NOT", &[1]).await;
     let long = "quote ".repeat(1 << 18);
     check(store, &long, &[2]).await;
@@ -206,8 +207,8 @@ async fn words_are_found_in_other_forms(store: &impl SparseStore) {
     ];
     fill(store, &chunks).await;
     let cases: [(&str, &[u64]); 16] = [
-        ("café", &[1, 2]),
-        ("CAFE", &[1, 2]),
+        ("café", &[2, 1]),
+        ("CAFE", &[2, 1]),
         ("lait cafe\u{301}", &[2, 1]),
         ("getUserName", &[3, 4]),
         ("get_user_name", &[3, 4]),

@@ -1,4 +1,5 @@
-//! The language of a text, as far as search cares: which stemmer fits.
+//! The language of a text, as far as search cares: which stemmer fits. Stemmers and the guesser of languages are used
+//! nowhere else.
 
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -72,9 +73,11 @@ impl Language {
     }
 
     /// Takes the ending off a word in lower case.
-    pub(super) fn stem(self, word: String) -> String {
-        let Some(&(.., algorithm)) = STEMMED.iter().find(|&&(language, ..)| language == self) else { return word };
-        Stemmer::create(algorithm).stem(&word).into_owned()
+    pub(super) fn stem(self, word: &str) -> String {
+        let Some(&(.., algorithm)) = STEMMED.iter().find(|&&(language, ..)| language == self) else {
+            return word.to_owned();
+        };
+        Stemmer::create(algorithm).stem(word).into_owned()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Where words begin and end: runs of letters, the words of an identifier, the pieces of camel case. Only ranges;
 //! what becomes of them is decided in `analysis`.
 
+use std::iter::once;
 use std::ops::Range;
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::analysis::TERM_CHARS_MAX;
@@ -42,6 +44,11 @@ pub(super) fn words(text: &str, run: Range<usize>) -> impl Iterator<Item = Range
     })
 }
 
+/// Tells whether a text has more than one letter or digit; marks do not count.
+pub(super) fn is_longer_than_one(text: &str) -> bool {
+    text.nfc().filter_map(Letter::of).nth(1).is_some()
+}
+
 /// Finds the pieces of a word in camel case or of letters and digits: `parse|HTTP|Header`, `sha|256`. None if the
 /// word is of one piece, or so long that it is data, not a name.
 pub(super) fn pieces(text: &str, word: Range<usize>) -> Vec<Range<usize>> {
@@ -75,11 +82,13 @@ enum Letter {
 
 impl Letter {
     fn of(char: char) -> Option<Self> {
-        match char {
-            _ if char.is_numeric() => Some(Self::Digit),
-            _ if char.is_uppercase() => Some(Self::Upper),
-            _ if char.is_alphabetic() => Some(Self::Lower),
-            _ => None, // a mark belongs to the letter before it
+        // Composed characters count as what they are composed of.
+        match once(char).nfd().next().unwrap_or(char) {
+            char if is_combining_mark(char) => None, // belongs to the letter before it
+            char if char.is_numeric() => Some(Self::Digit),
+            char if char.is_uppercase() => Some(Self::Upper),
+            char if char.is_alphabetic() => Some(Self::Lower),
+            _ => None,
         }
     }
 }
@@ -89,7 +98,10 @@ fn is_border(last: Letter, letter: Letter, rest: &str) -> bool {
         (Letter::Lower, Letter::Upper) | (Letter::Lower | Letter::Upper, Letter::Digit) => true,
         (Letter::Digit, Letter::Lower | Letter::Upper) => true,
         // `HTTP|Header`, but not `AP|Is`.
-        (Letter::Upper, Letter::Upper) => rest.starts_with(char::is_lowercase) && rest != "s",
+        (Letter::Upper, Letter::Upper) => {
+            let rest = rest.trim_start_matches(is_combining_mark);
+            rest != "s" && rest.chars().next().and_then(Letter::of) == Some(Letter::Lower)
+        }
         (Letter::Lower | Letter::Upper, Letter::Lower) | (Letter::Digit, Letter::Digit) => false,
     }
 }
@@ -108,9 +120,8 @@ fn class(char: char) -> Class {
         'a'..='z' | 'A'..='Z' | '0'..='9' => Class::Spaced,
         '_' => Class::Joint,
         '\0'..='\x7f' => Class::Separator,
-        _ if is_ignorable(char) => Class::Mark,
-        // Some marks count as letters: the vowels of Indic scripts.
-        _ if is_combining_mark(char) && !is_unspaced(char) => Class::Mark,
+        // Some marks are letters to Unicode too (the vowels of Indic scripts), but no word begins with one.
+        _ if is_ignorable(char) || is_combining_mark(char) => Class::Mark,
         _ if is_unspaced(char) => Class::Unspaced,
         _ if char.is_alphanumeric() => Class::Spaced,
         _ => Class::Separator,
@@ -155,13 +166,13 @@ fn is_unspaced(char: char) -> bool {
         | '\u{ffa0}'..='\u{ffdc}' // Hangul
         | '\u{3005}'..='\u{3007}' | '\u{3041}'..='\u{312f}' | '\u{31a0}'..='\u{31ff}' | '\u{ff66}'..='\u{ff9f}' // kana
         | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3fffd}'); // Han
-    in_script && (char.is_alphanumeric() || is_combining_mark(char))
+    in_script && char.is_alphanumeric()
 }
 
-/// Tells whether a character is written into the one before it: a vowel or tone sign, the rest of a Hangul syllable
-/// in pieces, a voicing mark of half-width kana.
+/// Tells whether a letter is written into the one before it: the rest of a Hangul syllable in pieces, a voicing mark
+/// of half-width kana.
 fn continues_character(char: char) -> bool {
-    is_combining_mark(char) || matches!(char, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
+    matches!(char, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! live; the stores of words and vectors only find them. SQLite in WAL mode, so that readers in other processes work
 //! while one writer writes, and what was committed survives a power cut (`synchronous = FULL`).
 
-mod read;
-mod write;
+pub(crate) mod read;
+pub(crate) mod write;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use lorewell_model::{Error, Kind, Result};
 use rusqlite::{Connection, OpenFlags};
 
-pub(crate) use read::{ChunkRow, DocumentRow, Filtered, PendingChunk};
+pub(crate) use read::{ChunkRow, DocumentRow, PendingChunk};
 pub(crate) use write::{Batch, FileRow, FileState, NewChunk, NewDocument, Plan};
 
 /// Readers and the writer wait this long for each other's short critical sections (WAL checkpoints, schema locks).

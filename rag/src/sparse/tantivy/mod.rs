@@ -16,6 +16,7 @@ use lorewell_model::{Error, Kind, Result, ResultExt};
 use rayon::prelude::*;
 use tantivy::directory::MmapDirectory;
 use tantivy::directory::error::{LockError, OpenDirectoryError, OpenReadError};
+use tantivy::index::{SegmentId, SegmentMeta};
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
 use tokio::task::spawn_blocking;
@@ -30,7 +31,7 @@ use crate::ids::{ChunkId, IdSet, Scored};
 const WRITER_BYTES: usize = 64 << 20;
 
 /// Removed chunks, in percent of a part of the index, from which it pays to write the part anew.
-const REMOVED_PERCENT_MAX: u32 = 10;
+const REMOVED_PERCENT_MAX: u64 = 10;
 
 const LOCK_FILE: &str = "writer.lock";
 
@@ -247,17 +248,27 @@ impl Inner {
             return Err(Error::new(Kind::Conflict, "changes are queued; commit or roll them back before compacting"));
         }
         finish_merges(&mut writer)?;
-        let metas = self.index.searchable_segment_metas().map_err(from_tantivy)?;
-        let sparse = metas.iter().filter(|meta| meta.num_deleted_docs() * 100 / meta.max_doc() >= REMOVED_PERCENT_MAX);
-        let sparse: Vec<_> = sparse.map(tantivy::index::SegmentMeta::id).collect();
-        if !sparse.is_empty() {
-            let mut tantivy = self.start_writer()?;
-            tantivy.merge(&sparse).wait().map_err(from_tantivy)?;
-            writer.tantivy = Some(tantivy);
+        let worn = self.worn_segments()?;
+        if !worn.is_empty() {
+            let tantivy = writer.tantivy.insert(self.start_writer()?);
+            tantivy.merge(&worn).wait().map_err(from_tantivy)?;
             finish_merges(&mut writer)?;
         }
-        self.refresh()
+        // Files stay as long as a view needs them, so our own has to move on before they can go.
+        self.refresh()?;
+        self.start_writer()?.garbage_collect_files().wait().map_err(from_tantivy)?;
+        Ok(())
     }
+
+    fn worn_segments(&self) -> Result<Vec<SegmentId>> {
+        let parts = self.index.searchable_segment_metas().map_err(from_tantivy)?;
+        Ok(parts.iter().filter(|part| is_worn(part)).map(SegmentMeta::id).collect())
+    }
+}
+
+/// Tells whether a part of the index has so many removed chunks that it should be written anew.
+fn is_worn(part: &SegmentMeta) -> bool {
+    u64::from(part.num_deleted_docs()) * 100 >= u64::from(part.max_doc()) * REMOVED_PERCENT_MAX
 }
 
 /// Waits for what the writer merges in the background. That ends the writer; the next change starts another.
@@ -322,19 +333,17 @@ fn from_tantivy(error: TantivyError) -> Error {
         E::OpenWriteError(_) | E::OpenDirectoryError(_) | E::LockFailure(..) => Kind::Io,
         _ => Kind::Internal,
     };
-    match kind {
-        Kind::Corrupt => damaged(&error.to_string()).caused_by(error),
-        _ => Error::new(kind, error.to_string()).caused_by(error),
-    }
+    let told = if kind == Kind::Corrupt { damaged(&error.to_string()) } else { Error::new(kind, error.to_string()) };
+    told.caused_by(error)
 }
 
 /// A file that ends too early or reads as nonsense is damage, not a fault of the device.
 fn io_kind(error: &io::Error) -> Kind {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Kind::Corrupt,
-        _ => Kind::Io,
-    }
+    let is_damage = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData);
+    if is_damage { Kind::Corrupt } else { Kind::Io }
 }
 
+#[cfg(test)]
+mod quality;
 #[cfg(test)]
 mod tests;

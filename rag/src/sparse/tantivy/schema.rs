@@ -1,4 +1,5 @@
-//! The fields of the index on disk, and how a chunk becomes a record of them.
+//! The fields of the index on disk, and how a chunk becomes a record of them. A change here makes indexes on disk
+//! unreadable; they are then built anew.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
@@ -8,10 +9,12 @@ use crate::sparse::{Analyzer, Language, TermKind, Terms};
 
 // How many times a term of the title, of a heading, of the path counts. One field with repeated terms is the simple
 // extension of BM25 to weighted fields (Robertson, Zaragoza and Taylor 2004): a term has one frequency and one
-// rarity, so a word that is in few titles, but everywhere in the text, does not pass for rare.
-const TITLE_WEIGHT: usize = 1;
-const HEADINGS_WEIGHT: usize = 2;
-const PATH_WEIGHT: usize = 1;
+// rarity, so a word that is in few titles, but everywhere in the text, does not pass for rare. Measured by the tests
+// in `quality`: SciFact with titles apart .685, .701, .705, .706 nDCG@10 for title weights 0 to 3; the Rust book .75,
+// .79, .83, .85, .85 mean reciprocal rank for heading weights 0 to 4; the path makes no difference to either.
+const TITLE_WEIGHT: usize = 2;
+const HEADINGS_WEIGHT: usize = 3;
+const PATH_WEIGHT: usize = 1; // so that a file is found by its name
 
 /// The fields.
 #[derive(Debug, Clone)]
