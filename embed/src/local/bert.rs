@@ -172,7 +172,13 @@ impl Encoder {
             let end = start + ids.len();
             let rows = &qkv[start * stride..end * stride];
             for head in 0..self.heads {
-                self.attend_head(rows, ids.len(), head, attention, &mut context[start * self.hidden..end * self.hidden]);
+                self.attend_head(
+                    rows,
+                    ids.len(),
+                    head,
+                    attention,
+                    &mut context[start * self.hidden..end * self.hidden],
+                );
             }
             start = end;
         }

@@ -42,8 +42,7 @@ pub fn quantize(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<()
         std::fs::write(target.join("vocab.txt"), vocabulary)?;
         let normalizer = tokenizer.normalizer();
         let mut quantized = Quantized { lorewell_int8: FORMAT, fingerprint: String::new(), description, normalizer };
-        quantized.fingerprint =
-            fingerprint(&quantized.description, &quantized.tokenizer_parts(vocabulary), &shards);
+        quantized.fingerprint = fingerprint(&quantized.description, &quantized.tokenizer_parts(vocabulary), &shards);
         let json = serde_json::to_vec_pretty(&quantized).expect("a description has string keys and finite numbers");
         Ok(std::fs::write(target.join("config.json"), json)?)
     };
@@ -93,7 +92,14 @@ impl Writer {
     }
 
     /// Writes the layers `sources`, one below the other, as the layer `name`.
-    fn linear(&mut self, tensors: &Tensors, sources: &[String], name: &str, inputs: usize, outputs: usize) -> Result<()> {
+    fn linear(
+        &mut self,
+        tensors: &Tensors,
+        sources: &[String],
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<()> {
         let (mut weight, mut bias) = (Vec::new(), Vec::new());
         for source in sources {
             weight.extend(tensors.floats(&format!("{source}.weight"), &[outputs, inputs])?);
@@ -117,7 +123,8 @@ impl Writer {
     }
 
     fn put(&mut self, name: &str, tensor: candle_core::Result<Tensor>) -> Result<()> {
-        let tensor = tensor.map_err(|error| Error::new(Kind::Internal, format!("`{name}` has no shape")).caused_by(error))?;
+        let tensor =
+            tensor.map_err(|error| Error::new(Kind::Internal, format!("`{name}` has no shape")).caused_by(error))?;
         let bytes = tensor.elem_count() * tensor.dtype().size_in_bytes();
         if self.shards.is_empty() || bytes > self.room {
             self.shards.push(HashMap::new());

@@ -40,8 +40,9 @@ impl Tensors {
     pub(super) fn open(shards: &[Bytes]) -> Result<Self> {
         let mut entries = HashMap::new();
         for shard in shards {
-            let file = SliceSafetensors::new(shard)
-                .map_err(|error| corrupt("the weights are not a whole safetensors file; fetch them again").caused_by(error))?;
+            let file = SliceSafetensors::new(shard).map_err(|error| {
+                corrupt("the weights are not a whole safetensors file; fetch them again").caused_by(error)
+            })?;
             for (name, view) in file.tensors() {
                 // Published files carry integer tensors such as `position_ids`, some of kinds candle lacks.
                 let Ok(dtype) = DType::try_from(view.dtype()) else { continue };
@@ -163,10 +164,7 @@ impl Linear {
 }
 
 fn by_panel(values: &[f32]) -> Vec<[f32; LANES]> {
-    values
-        .chunks(LANES)
-        .map(|chunk| std::array::from_fn(|lane| chunk.get(lane).copied().unwrap_or_default()))
-        .collect()
+    values.chunks(LANES).map(|chunk| std::array::from_fn(|lane| chunk.get(lane).copied().unwrap_or_default())).collect()
 }
 
 /// Lays rows out in panels of [`LANES`] rows: for each input, the weights of its 32 outputs side by side.
@@ -195,7 +193,11 @@ enum TableValues {
     /// Floats in the file itself, little-endian.
     F32Mapped(Bytes),
     /// Rows in one or more shards of `shard_rows` each, and a scale per row.
-    Int8 { shards: Vec<Bytes>, shard_rows: usize, scale: Vec<f32> },
+    Int8 {
+        shards: Vec<Bytes>,
+        shard_rows: usize,
+        scale: Vec<f32>,
+    },
 }
 
 impl Table {
@@ -220,8 +222,10 @@ impl Table {
         while rows_left > 0 {
             let shard = format!("{name}.{}", shards.len());
             let found = tensors.entries.get(&format!("{}{shard}", tensors.prefix));
-            let found = found.and_then(|entry| entry.shape.first().copied()).filter(|rows| (1..=rows_left).contains(rows));
-            let found = found.ok_or_else(|| corrupt(format!("the weights lack `{shard}` with {rows_left} rows or fewer")))?;
+            let found =
+                found.and_then(|entry| entry.shape.first().copied()).filter(|rows| (1..=rows_left).contains(rows));
+            let found =
+                found.ok_or_else(|| corrupt(format!("the weights lack `{shard}` with {rows_left} rows or fewer")))?;
             shard_rows = if shards.is_empty() { found } else { shard_rows };
             if found != shard_rows.min(rows_left) {
                 return Err(corrupt(format!("`{shard}` has {found} rows where {} are due", shard_rows.min(rows_left))));

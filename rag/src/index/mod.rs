@@ -26,7 +26,7 @@ use crate::load::Loader;
 use lock::WriterLock;
 use manifest::{EmbedderPin, FORMAT, Generation, Manifest};
 
-pub use ingest::{Ingest, Progress, Report, Removal};
+pub use ingest::{Ingest, Progress, Removal, Report};
 pub(crate) use prepare::hash_file;
 pub(crate) use reader::Reader;
 pub use status::{Agreement, DocumentInfo, FileInfo, FileState, Status};

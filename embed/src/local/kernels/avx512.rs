@@ -45,7 +45,8 @@ unsafe fn tile<const ROWS: usize, const INT8: bool>(product: Checked, start: usi
     unsafe {
         let rows: [*const f32; ROWS] = std::array::from_fn(|row| product.rows.add((start + row) * product.rows_stride));
         for step in 0..product.depth {
-            let weights = [load::<INT8>(product.columns, step * LANES), load::<INT8>(product.columns, step * LANES + WIDTH)];
+            let weights =
+                [load::<INT8>(product.columns, step * LANES), load::<INT8>(product.columns, step * LANES + WIDTH)];
             for (sums, row) in sums.iter_mut().zip(rows) {
                 let value = _mm512_set1_ps(*row.add(step));
                 sums[0] = _mm512_fmadd_ps(value, weights[0], sums[0]);

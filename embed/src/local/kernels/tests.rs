@@ -32,7 +32,8 @@ struct Case {
 impl Case {
     fn new(count: usize, depth: usize, gap: usize, seed: u64) -> Self {
         let floats = noise(depth * LANES, seed + 1);
-        let bytes = noise(depth * LANES, seed + 2).iter().map(|value| (value.to_bits() >> 8).to_le_bytes()[0]).collect();
+        let bytes =
+            noise(depth * LANES, seed + 2).iter().map(|value| (value.to_bits() >> 8).to_le_bytes()[0]).collect();
         let scale = noise(LANES, seed + 3).try_into().unwrap();
         let bias = noise(LANES, seed + 4).try_into().unwrap();
         Self { rows: noise(count * (depth + gap), seed), stride: depth + gap, count, depth, floats, bytes, scale, bias }
@@ -183,5 +184,9 @@ fn bytes_widen_with_their_sign() {
 #[should_panic(expected = "the panel is shorter than its depth")]
 fn a_short_panel_is_refused() {
     let panel = Panel::plain(&[0.0; LANES], 2);
-    Tier::best().multiply(Rows { data: &[0.0; 2], stride: 2, count: 1 }, panel, Out { data: &mut [0.0; LANES], stride: LANES });
+    Tier::best().multiply(
+        Rows { data: &[0.0; 2], stride: 2, count: 1 },
+        panel,
+        Out { data: &mut [0.0; LANES], stride: LANES },
+    );
 }
