@@ -41,8 +41,8 @@ fn open(dir: Option<String>) -> Result<Embedder> {
 }
 
 const WORDS: [&str; 16] = [
-    "river", "stone", "garden", "memory", "window", "simple", "number", "winter", "letter", "market", "yellow", "system",
-    "travel", "answer", "island", "method",
+    "river", "stone", "garden", "memory", "window", "simple", "number", "winter", "letter", "market", "yellow",
+    "system", "travel", "answer", "island", "method",
 ];
 
 fn text(seed: usize, words: usize) -> String {

@@ -117,8 +117,12 @@ struct Table {
 impl Table {
     fn open(dir: &Path, info: &Info, bytes_max: usize) -> Result<Self> {
         let dims = usize::try_from(info.dims.get()).expect("a `usize` has 32 bits or more");
-        let seal = *blake3::Hasher::new_derive_key("lorewell embedding cache 1").update(info.fingerprint.as_bytes()).finalize().as_bytes();
-        let path = dir.join(format!("{}.vectors", blake3::Hash::from(seal).to_hex().get(..32).expect("a digest is longer")));
+        let seal = *blake3::Hasher::new_derive_key("lorewell embedding cache 1")
+            .update(info.fingerprint.as_bytes())
+            .finalize()
+            .as_bytes();
+        let path =
+            dir.join(format!("{}.vectors", blake3::Hash::from(seal).to_hex().get(..32).expect("a digest is longer")));
         let open = || -> Result<File> {
             std::fs::create_dir_all(dir)?;
             Ok(File::options().read(true).write(true).create(true).truncate(false).open(&path)?)
@@ -243,7 +247,8 @@ mod tests {
 
         async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors> {
             self.embedded.fetch_add(texts.len(), Ordering::SeqCst);
-            let row = |text: &&str| key(text, purpose)[..DIMS].iter().map(|byte| f32::from(*byte) / 3.0).collect::<Vec<_>>();
+            let row =
+                |text: &&str| key(text, purpose)[..DIMS].iter().map(|byte| f32::from(*byte) / 3.0).collect::<Vec<_>>();
             Ok(Vectors::new(DIMS, texts.iter().flat_map(row).collect()))
         }
 
@@ -355,7 +360,10 @@ mod tests {
         fixture.check(&fixture.cached(), &["a"], Purpose::Passage, 1).await;
         let from = fixture.file();
         let other = fixture.plain("b").cached(fixture.dir.path()).unwrap();
-        let to = std::fs::read_dir(fixture.dir.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| *path != from);
+        let to = std::fs::read_dir(fixture.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| *path != from);
         std::fs::copy(&from, to.unwrap()).unwrap();
         fixture.embedded.store(0, Ordering::SeqCst);
         other.embed(&["a"], Purpose::Passage).await.unwrap();

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lorewell_model::{Error, Kind, Result, ResultExt};
+use lorewell_model::{Error, Kind, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -113,7 +113,8 @@ impl Quantized {
     pub(super) fn parse(config: &Value) -> Result<Option<Self>> {
         let Some(format) = config.get("lorewell_int8") else { return Ok(None) };
         if *format != FORMAT {
-            let message = format!("int8 format {format} is not the {FORMAT} that this version reads; convert the model again");
+            let message =
+                format!("int8 format {format} is not the {FORMAT} that this version reads; convert the model again");
             return Err(Error::new(Kind::BadInput, message));
         }
         let quantized: Self = parse(config, "config.json")?;
@@ -154,14 +155,17 @@ impl Description {
     }
 
     fn check(&self) -> Result<()> {
-        let Architecture { hidden_size, num_attention_heads, intermediate_size, num_hidden_layers, .. } = self.architecture;
+        let Architecture { hidden_size, num_attention_heads, intermediate_size, num_hidden_layers, .. } =
+            self.architecture;
         let Architecture { type_vocab_size, vocab_size, .. } = self.architecture;
-        let sizes = [hidden_size, num_attention_heads, intermediate_size, num_hidden_layers, type_vocab_size, vocab_size];
+        let sizes =
+            [hidden_size, num_attention_heads, intermediate_size, num_hidden_layers, type_vocab_size, vocab_size];
         // Wider than any BERT, and narrow enough that products of two sizes cannot overflow.
         let size_max = usize::from(u16::MAX) << 8;
         let sane = sizes.iter().all(|size| (1..size_max).contains(size)) && hidden_size <= usize::from(u16::MAX);
         if !sane || hidden_size % num_attention_heads != 0 {
-            let message = format!("`config.json` has impossible sizes: {hidden_size} components in {num_attention_heads} heads");
+            let message =
+                format!("`config.json` has impossible sizes: {hidden_size} components in {num_attention_heads} heads");
             return Err(Error::new(Kind::BadInput, message));
         }
         // Two special tokens and at least one of the text.
@@ -183,7 +187,8 @@ fn read_pooling(dir: &Path) -> Result<Pooling> {
         ["cls_token"] => Ok(Pooling::Cls),
         ["mean_tokens"] => Ok(Pooling::Mean),
         _ => {
-            let message = format!("`1_Pooling/config.json` asks for {modes:?}; `cls_token` or `mean_tokens` is supported");
+            let message =
+                format!("`1_Pooling/config.json` asks for {modes:?}; `cls_token` or `mean_tokens` is supported");
             Err(Error::new(Kind::BadInput, message))
         }
     }
@@ -209,8 +214,7 @@ pub(super) fn read_json(dir: &Path, name: &str) -> Result<Option<Value>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::from(error).context(format!("reading `{}`", dir.join(name).display()))),
     };
-    let value = serde_json::from_slice(&bytes).map_err(|error| invalid(&error, name));
-    value.map(Some).context(|| format!("reading `{}`", dir.display()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| invalid(&error, name))
 }
 
 fn parse<T: DeserializeOwned>(value: &Value, name: &str) -> Result<T> {

@@ -24,9 +24,9 @@ use rayon::prelude::*;
 
 use self::bert::{Encoder, Scratch};
 use self::bytes::Bytes;
-use self::describe::{Description, FORMAT, Prompts, Quantized, read_json};
 #[cfg(test)]
 use self::describe::Pooling;
+use self::describe::{Description, FORMAT, Prompts, Quantized, read_json};
 use self::kernels::Tier;
 pub use self::quantize::quantize;
 use self::tokenizer::Tokenizer;
@@ -100,7 +100,8 @@ impl Local {
     #[cfg(feature = "bundled-minilm")]
     fn bundled() -> Result<Self> {
         let config = serde_json::from_slice(lorewell_minilm_0::CONFIG);
-        let config = config.map_err(|error| Error::new(Kind::Corrupt, "the bundled model is damaged").caused_by(error))?;
+        let config =
+            config.map_err(|error| Error::new(Kind::Corrupt, "the bundled model is damaged").caused_by(error))?;
         let quantized = Quantized::parse(&config)?;
         let quantized = quantized.ok_or_else(|| Error::new(Kind::Corrupt, "the bundled model has no description"))?;
         let shards = [lorewell_minilm_0::PART, lorewell_minilm_1::PART, lorewell_minilm_2::PART].map(Bytes::from);
@@ -109,13 +110,17 @@ impl Local {
 
     fn open(dir: &Path) -> Result<Self> {
         let config = read_json(dir, "config.json")?;
-        let config = config.ok_or_else(|| Error::new(Kind::NotFound, "there is no `config.json`; is it a model directory?"))?;
+        let config =
+            config.ok_or_else(|| Error::new(Kind::NotFound, "there is no `config.json`; is it a model directory?"))?;
         let shards = find_shards(dir)?.iter().map(|path| Bytes::open(path)).collect::<Result<Vec<_>>>()?;
         if let Some(quantized) = Quantized::parse(&config)? {
             let vocabulary = Bytes::open(&dir.join("vocab.txt"))?;
             let found = fingerprint(&quantized.description, &quantized.tokenizer_parts(&vocabulary), &shards);
             if found != quantized.fingerprint {
-                return Err(Error::new(Kind::Corrupt, "the files do not match their fingerprint; convert the model again"));
+                return Err(Error::new(
+                    Kind::Corrupt,
+                    "the files do not match their fingerprint; convert the model again",
+                ));
             }
             return Self::from_quantized(quantized, vocabulary, &shards);
         }
@@ -221,16 +226,17 @@ impl Embed for Local {
 
 impl Engine {
     fn embed(&self, texts: &[String]) -> Result<Vectors> {
-        let sentences = texts
-            .par_iter()
-            .map(|text| self.tokenizer.encode(text, self.tokens_max))
-            .collect::<Result<Vec<_>>>()?;
+        let sentences =
+            texts.par_iter().map(|text| self.tokenizer.encode(text, self.tokens_max)).collect::<Result<Vec<_>>>()?;
         let mut data = vec![0.0; texts.len() * self.dims];
         for (index, vector) in self.encode(&sentences) {
             data[index * self.dims..][..self.dims].copy_from_slice(&vector);
         }
         if data.iter().any(|value| !value.is_finite()) {
-            return Err(Error::new(Kind::BadOutput, "the model gives vectors that are not numbers; its weights are damaged"));
+            return Err(Error::new(
+                Kind::BadOutput,
+                "the model gives vectors that are not numbers; its weights are damaged",
+            ));
         }
         Ok(Vectors::new(self.dims, data))
     }

@@ -141,7 +141,8 @@ fn pooled(states: &[Vec<f32>], pooling: Pooling) -> Vec<f32> {
 fn check_parity(sizes: Sizes, activation: &str, dtype: DType, pooling: Pooling) {
     let model = Model::new(sizes, activation, dtype);
     let cls = pooling == Pooling::Cls;
-    model.write_json("1_Pooling/config.json", &json!({"pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": !cls}));
+    model
+        .write_json("1_Pooling/config.json", &json!({"pooling_mode_cls_token": cls, "pooling_mode_mean_tokens": !cls}));
     let description = Description::read(model.path(), &model.config).unwrap();
     let shards = [Bytes::open(&model.path().join("model.safetensors")).unwrap()];
     let tensors = Tensors::open(&shards).unwrap();
@@ -236,9 +237,11 @@ proptest! {
 fn check_tokens(text: &str, lowercase: bool, words: &[&str]) {
     let normalizer = tokenizers::normalizers::BertNormalizer::new(true, true, None, lowercase);
     let ours = WordPiece::new(Bytes::from(words.join("\n").into_bytes()), normalizer).unwrap();
-    let vocabulary = (0..).zip(words).map(|(id, word)| ((*word).to_owned(), id));
-    let model = tokenizers::models::wordpiece::WordPiece::builder().vocab(vocabulary.collect());
-    let mut theirs = tokenizers::Tokenizer::new(model.unk_token("[UNK]".into()).build().unwrap());
+    let vocabulary: HashMap<String, u32> = words.iter().map(|word| (*word).to_owned()).zip(0..).collect();
+    let model = json!({"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100, "vocab": vocabulary});
+    let model: tokenizers::models::wordpiece::WordPiece = serde_json::from_str(&model.to_string()).unwrap();
+    let mut theirs = tokenizers::Tokenizer::new(model);
     theirs.with_normalizer(Some(normalizer)).unwrap();
     theirs.with_pre_tokenizer(Some(tokenizers::pre_tokenizers::bert::BertPreTokenizer));
     let expected = theirs.encode(text, false).unwrap().get_ids().to_vec();
@@ -269,8 +272,10 @@ fn tokenizer_json_and_vocab_txt_agree() {
     let model = Model::usual();
     let text = "The cats sat! bb [SEP] 貓é x";
     let expected = model.open().engine.tokenizer.encode(text, 40).unwrap();
-    let special = |id: u32, content: &str| json!({"id": id, "content": content, "special": true, "single_word": false,
-        "lstrip": false, "rstrip": false, "normalized": false});
+    let special = |id: u32, content: &str| {
+        json!({"id": id, "content": content, "special": true, "single_word": false,
+        "lstrip": false, "rstrip": false, "normalized": false})
+    };
     let around = |id: &str| json!({"SpecialToken": {"id": id, "type_id": 0}});
     let vocabulary: HashMap<&str, usize> = WORDS.iter().enumerate().map(|(id, word)| (*word, id)).collect();
     let mut json = json!({
@@ -337,32 +342,38 @@ async fn text_beyond_the_limit_has_no_influence() {
 fn a_directory_that_is_no_model_is_refused_by_name() {
     let model = Model::usual();
     model.set("model_type", "llama");
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "BadInput: opening the embedder `DIR`: `config.json` says `model_type` is `llama`; only `bert` can embed"
+    ]);
     model.set("hidden_act", "swish");
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: `config.json` is not what a BERT model has there: unknown variant `swish`, expected one of `gelu`, `gelu_fast`, `gelu_new`, `gelu_pytorch_tanh`, `relu`"]);
     model.set("position_embedding_type", "relative_key");
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: `config.json` asks for `relative_key` positions; only `absolute` is supported"]);
     model.set("num_attention_heads", 7);
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "BadInput: opening the embedder `DIR`: `config.json` has impossible sizes: 24 components in 7 heads"
+    ]);
     model.set("hidden_size", 48);
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["Corrupt: opening the embedder `DIR`: `embeddings.token_type_embeddings.weight` has shape [2, 24], but `config.json` asks for [2, 48]"]);
     model.set("vocab_size", 3);
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: the tokenizer has 16 tokens, but `config.json` says 3; they belong to different models"]);
     model.set("lorewell_int8", 99);
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: int8 format 99 is not the 1 that this version reads; convert the model again"]);
     model.write("config.json", b"{");
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: `config.json` is not what a BERT model has there: EOF while parsing an object at line 1 column 1"]);
     std::fs::remove_file(model.path().join("config.json")).unwrap();
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "NotFound: opening the embedder `DIR`: there is no `config.json`; is it a model directory?"
+    ]);
 }
 
 #[test]
 fn steps_that_are_not_supported_are_refused_by_name() {
     let model = Model::usual();
     model.write_json("1_Pooling/config.json", &json!({"pooling_mode_max_tokens": true}));
-    model.check_error(&expect![""]);
+    model.check_error(&expect![[r#"BadInput: opening the embedder `DIR`: `1_Pooling/config.json` asks for ["max_tokens"]; `cls_token` or `mean_tokens` is supported"#]]);
     model.write_json("modules.json", &json!([{"type": "sentence_transformers.models.Dense"}]));
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: `modules.json` asks for `sentence_transformers.models.Dense`, which is not supported"]);
 }
 
 #[test]
@@ -370,16 +381,22 @@ fn damaged_and_missing_files_are_named() {
     let model = Model::usual();
     let weights = std::fs::read(model.path().join("model.safetensors")).unwrap();
     model.write("model.safetensors", &weights[..weights.len() - 1]);
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "Corrupt: opening the embedder `DIR`: the weights are not a whole safetensors file; fetch them again"
+    ]);
     model.write("model.safetensors", b"");
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "Corrupt: opening the embedder `DIR`: the weights are not a whole safetensors file; fetch them again"
+    ]);
     std::fs::remove_file(model.path().join("model.safetensors")).unwrap();
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["NotFound: opening the embedder `DIR`: there is no `model.safetensors`; models in other formats have to be converted first"]);
     let model = Model::usual();
     model.write("vocab.txt", b"a\nb\n");
-    model.check_error(&expect![""]);
+    model.check_error(&expect!["BadInput: opening the embedder `DIR`: the vocabulary lacks `[UNK]`; it is not BERT's"]);
     std::fs::remove_file(model.path().join("vocab.txt")).unwrap();
-    model.check_error(&expect![""]);
+    model.check_error(&expect![
+        "NotFound: opening the embedder `DIR`: `DIR` has neither `tokenizer.json` nor `vocab.txt`"
+    ]);
 }
 
 #[test]
