@@ -23,6 +23,23 @@ pub struct Place {
 }
 
 impl Place {
+    /// Returns the place that covers both, if they touch or follow on each other: lines with no more than one line
+    /// between them, the same page, the same headings.
+    pub(crate) fn joined(&self, other: &Self) -> Option<Self> {
+        let lines = match (&self.lines, &other.lines) {
+            (Some(a), Some(b)) if b.start() <= &(a.end() + 2) && a.start() <= &(b.end() + 2) => {
+                Some(*a.start().min(b.start())..=*a.end().max(b.end()))
+            }
+            (None, None) if self.page == other.page && self.headings == other.headings => None,
+            _ => return None,
+        };
+        let source = match (&self.source, &other.source) {
+            (Some(a), Some(b)) => Some(a.start.min(b.start)..a.end.max(b.end)),
+            _ => None,
+        };
+        Some(Self { lines, page: self.page, headings: self.headings.clone(), source })
+    }
+
     /// Writes the reference that people read: `a.md:92-94`, `a.md:31`, `a.pdf p.4`, `a.docx §Terms > Refunds`.
     ///
     /// ```

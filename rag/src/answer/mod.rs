@@ -1,5 +1,5 @@
 //! From hits to an answer: which sentences say it (`extract`), how well (`support`), and whether a quotation stands in
-//! its source (`citation`).
+//! its source (`citation`, `verify`). No language model takes part: an answer is made of the documents' own sentences.
 
 mod align;
 pub mod citation;
@@ -7,5 +7,10 @@ mod decisive;
 pub mod extract;
 mod fuzzy;
 mod question;
+mod quote;
 pub mod support;
+mod verify;
 mod words;
+
+pub use quote::{Answer, Citation, QuoteRequest, Sentence};
+pub use verify::Standing;

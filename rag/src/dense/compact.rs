@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lorewell_model::Result;
 
-use super::lists::Lists;
+use super::lists;
 use super::local::Limits;
 use super::manifest::{Entry, Manifest};
 use super::segment::{Layout, Segment, Writer};
@@ -83,7 +83,7 @@ fn build_lists(dir: &Path, layout: Layout, limits: Limits, manifest: &mut Manife
         let grows = index == last && entry.rows < limits.segment_rows_max;
         if !entry.lists && !grows && entry.rows >= limits.segment_rows_max / LISTS_SHARE {
             let segment = Segment::open(dir.join(entry.rows_file()), layout, entry.rows)?;
-            Lists::build(&segment, layout.dims).write(&dir.join(entry.lists_file()))?;
+            lists::build(&segment, layout.dims, &dir.join(entry.lists_file()))?;
             entry.lists = true;
             built = true;
         }

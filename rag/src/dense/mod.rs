@@ -51,6 +51,10 @@ pub trait DenseStore: Send + Sync + std::fmt::Debug {
     /// Sees what another process has committed since. Cheap when nothing has changed.
     async fn refresh(&self) -> Result<()>;
 
+    /// Reads all that is committed and compares it with its digests; [`Corrupt`](lorewell_model::Kind::Corrupt) names
+    /// the file and the place of the damage.
+    async fn verify(&self) -> Result<()>;
+
     /// Gives back the space of removed vectors where that pays.
     async fn compact(&self) -> Result<()>;
 }

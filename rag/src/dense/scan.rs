@@ -35,6 +35,11 @@ impl<'a> Query<'a> {
         Self { vector, codes: Codes::new(vector), allowed }
     }
 
+    /// Returns the number of components.
+    pub(super) fn dims(&self) -> usize {
+        self.vector.len()
+    }
+
     /// Returns the vector as codes.
     pub(super) fn codes(&self) -> &Codes {
         &self.codes
@@ -155,46 +160,87 @@ pub(super) fn in_parallel<T: Sync>(tasks: &[T], wanted: usize, run: impl Fn(&T, 
 fn scan_block(parts: &[Part], part: usize, index: usize, query: &Query<'_>, best: &mut Best) {
     let Part { segment, removed, .. } = &parts[part];
     let block = segment.block(index);
-    let mut counted = [0u64; BLOCK_WORDS];
-    for (word, bits) in counted.iter_mut().enumerate() {
-        let rows = block.len().saturating_sub(word * 64).min(64);
-        *bits = u64::MAX.checked_shr(64 - u32::try_from(rows).expect("a word has 64 bits")).unwrap_or(0);
+    let mut counting = Rows::first(block.len());
+    for (word, bits) in counting.0.iter_mut().enumerate() {
         *bits &= !removed.word(index * BLOCK_WORDS + word);
     }
     if query.allowed.is_some() {
-        for row in rows(counted) {
-            counted[row / 64] &= !(u64::from(!query.allows(|| block.id(row))) << (row % 64));
+        for row in counting.iter() {
+            if !query.allows(|| block.id(row)) {
+                counting.0[row / 64] &= !(1 << (row % 64));
+            }
         }
     }
-    let mut dots = [0; BLOCK_ROWS];
-    let dims = query.vector.len();
-    // Where most rows count, one run over the block is faster than many short ones.
-    if 2 * counted.iter().map(|bits| bits.count_ones() as usize).sum::<usize>() >= block.len() {
-        query.codes.dots(block.codes, &mut dots[..block.len()]);
-    } else {
-        for row in rows(counted) {
-            dots[row] = query.codes.dot(&block.codes[row * dims..(row + 1) * dims]);
-        }
-    }
-    for row in rows(counted) {
-        let score = query.score(dots[row], block.scale(row));
+    compare(query, block.codes, block.scales, counting, |row, score| {
         if best.admits(score) {
             best.push(Candidate { score, id: block.id(row), part, row: block.start + row });
         }
+    });
+}
+
+/// Compares the rows that count, of at most a block, and hands out their scores.
+pub(super) fn compare(
+    query: &Query<'_>,
+    codes: &[u8],
+    scales: &[[u8; 4]],
+    counting: Rows,
+    mut scored: impl FnMut(usize, f32),
+) {
+    let dims = query.dims();
+    let mut dots = [0; BLOCK_ROWS];
+    // Where most rows count, one run over all of them is faster than many short ones.
+    if 2 * counting.len() >= scales.len() {
+        query.codes.dots(codes, &mut dots[..scales.len()]);
+    } else {
+        for row in counting.iter() {
+            dots[row] = query.codes.dot(&codes[row * dims..(row + 1) * dims]);
+        }
+    }
+    for row in counting.iter() {
+        scored(row, query.score(dots[row], f32::from_le_bytes(scales[row])));
     }
 }
 
-/// Iterates over the bits that are set.
-fn rows(words: [u64; BLOCK_WORDS]) -> impl Iterator<Item = usize> {
-    words.into_iter().enumerate().flat_map(|(word, mut bits)| {
-        std::iter::from_fn(move || {
-            let bit = bits.trailing_zeros() as usize;
-            (bits != 0).then(|| {
-                bits &= bits - 1;
-                word * 64 + bit
+/// A set of rows of one block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rows([u64; BLOCK_WORDS]);
+
+impl Rows {
+    /// Makes the set of the first rows.
+    fn first(count: usize) -> Self {
+        let mut rows = Self::default();
+        for (word, bits) in rows.0.iter_mut().enumerate() {
+            *bits = match count.saturating_sub(word * 64) {
+                0 => 0,
+                1..64 => (1 << (count % 64)) - 1,
+                _ => u64::MAX,
+            };
+        }
+        rows
+    }
+
+    /// Adds a row.
+    pub(super) fn insert(&mut self, row: usize) {
+        self.0[row / 64] |= 1 << (row % 64);
+    }
+
+    /// Returns the number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
+    /// Iterates over the rows as they are now, ascending.
+    fn iter(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(word, mut bits)| {
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                (bits != 0).then(|| {
+                    bits &= bits - 1;
+                    word * 64 + bit
+                })
             })
         })
-    })
+    }
 }
 
 /// Scores candidates by their vectors and returns the `limit` best, best first.
@@ -237,10 +283,12 @@ mod tests {
         }
 
         #[test]
-        fn set_bits_are_found(set in prop::collection::btree_set(0usize..256, 0..256)) {
-            let mut words = [0u64; BLOCK_WORDS];
-            set.iter().for_each(|bit| words[bit / 64] |= 1 << (bit % 64));
-            prop_assert!(rows(words).eq(set));
+        fn rows_are_a_set(set in prop::collection::btree_set(0usize..BLOCK_ROWS, 0..BLOCK_ROWS), count in 0..=BLOCK_ROWS) {
+            let mut rows = Rows::default();
+            set.iter().for_each(|row| rows.insert(*row));
+            prop_assert_eq!(rows.len(), set.len());
+            prop_assert!(rows.iter().eq(set));
+            prop_assert!(Rows::first(count).iter().eq(0..count));
         }
     }
 }

@@ -107,7 +107,8 @@ pub(super) struct Block<'a> {
     /// The first row.
     pub(super) start: usize,
     ids: &'a [[u8; 8]],
-    scales: &'a [[u8; 4]],
+    /// What a step of each row's codes is worth, as little-endian bytes.
+    pub(super) scales: &'a [[u8; 4]],
     /// Codes of all rows, one row after the other.
     pub(super) codes: &'a [u8],
 }
@@ -238,11 +239,6 @@ impl Block<'_> {
     /// Returns the id of a row of the block.
     pub(super) fn id(&self, index: usize) -> u64 {
         u64::from_le_bytes(self.ids[index])
-    }
-
-    /// Returns what a step of a row's codes is worth.
-    pub(super) fn scale(&self, index: usize) -> f32 {
-        f32::from_le_bytes(self.scales[index])
     }
 }
 

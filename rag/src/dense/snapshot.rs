@@ -154,12 +154,13 @@ impl Snapshot {
         rescore(&self.parts, &query, best, limit)
     }
 
-    /// Reads what `load` does not read, or does without, and checks it.
+    /// Reads what `load` only maps, or does without, and checks it.
     pub(super) fn verify(&self, dir: &Path) -> Result<()> {
         for (entry, part) in self.manifest.segments.iter().zip(&self.parts) {
             (0..part.segment.rows()).into_par_iter().try_for_each(|row| part.segment.check(row).map(drop))?;
-            if entry.lists && part.lists.is_none() {
-                Lists::read(&dir.join(entry.lists_file()), self.manifest.dims, entry.rows)?;
+            if entry.lists {
+                let path = dir.join(entry.lists_file());
+                Lists::open(&path, self.manifest.dims, entry.rows)?.verify(&part.segment, &path)?;
             }
         }
         Ok(())
@@ -189,10 +190,10 @@ fn open_part(dir: &Path, dims: usize, entry: &Entry, previous: Option<&Snapshot>
     Ok(Part { segment, removed, lists })
 }
 
-/// Reads inverted lists. Without them a search is slower and exact, so what is wrong with them is only noted here;
+/// Opens inverted lists. Without them a search is slower and exact, so what is wrong with them is only noted here;
 /// `verify` reports it and `compact` builds them again.
 fn open_lists(path: &Path, dims: usize, rows: usize) -> Option<Arc<Lists>> {
-    match Lists::read(path, dims, rows) {
+    match Lists::open(path, dims, rows) {
         Ok(lists) => Some(Arc::new(lists)),
         Err(error) => {
             tracing::warn!(%error, "a segment is scanned as its inverted lists cannot be read; `compact` rebuilds them");

@@ -17,6 +17,9 @@ use crate::stores::Access;
 
 const DIMS: usize = 32;
 
+/// Subjects in a cloud: many more than a segment has inverted lists, so that lists cut through them.
+const CENTRES: usize = 500;
+
 /// Segments small enough that a few hundred rows fill several.
 const SMALL: Limits = Limits { segment_rows_max: 300, scan_rows_max: usize::MAX };
 
@@ -45,10 +48,10 @@ impl Cloud {
         cloud
     }
 
-    /// Draws a point whose cosine to its centre is about 0.8.
+    /// Draws a point whose cosine to its centre is about 0.7.
     fn point(&mut self) -> Vec<f32> {
         let centre = usize::try_from(self.next() % self.centres.len() as u64).unwrap();
-        let noise = 0.75 / (DIMS as f32).sqrt();
+        let noise = 1.0 / (DIMS as f32).sqrt();
         normalized((0..DIMS).map(|i| self.centres[centre][i] + noise * self.normal()).collect())
     }
 
@@ -87,7 +90,7 @@ fn chunks(ids: impl IntoIterator<Item = u64>) -> Vec<ChunkId> {
 /// Makes a store of `count` points with ids from 1, appended in batches.
 async fn filled(dir: &Path, count: usize, limits: Limits) -> (LocalDense, Vec<Vec<f32>>) {
     let store = open(dir, Access::Write, limits).unwrap();
-    let points = Cloud::new(1, 40).points(count);
+    let points = Cloud::new(1, CENTRES).points(count);
     for (batch, rows) in points.chunks(1_000).enumerate() {
         let first = batch as u64 * 1_000 + 1;
         store.append(&chunks(first..first + rows.len() as u64), &matrix(rows)).await.unwrap();
@@ -106,7 +109,7 @@ fn exact(points: &BTreeMap<u64, Vec<f32>>, query: &[f32], limit: usize) -> Vec<S
 /// The share of the true ten best that are found, over 100 new points of the same cloud.
 async fn recall(store: &LocalDense, points: &[Vec<f32>], keep: impl Fn(u64) -> bool, allowed: Option<&IdSet>) -> f64 {
     let points = (1..).zip(points.iter().cloned()).filter(|(id, _)| keep(*id)).collect();
-    let mut cloud = Cloud::new(1, 40);
+    let mut cloud = Cloud::new(1, CENTRES);
     cloud.state = 99;
     let mut found = 0;
     for query in cloud.points(100) {
@@ -448,6 +451,11 @@ async fn inverted_lists_find_nearly_all_that_is_closest() -> Result<()> {
     store.compact().await?;
     assert_eq!(files(folder.path()).iter().filter(|name| name.starts_with("lists-")).count(), 4);
     store.verify().await?;
+    let lists = file(folder.path(), "lists-");
+    let last = fs::metadata(&lists)?.len() - 1;
+    flip(&lists, usize::try_from(last).unwrap());
+    assert_eq!(store.verify().await.expect_err("a code is wrong").kind(), Kind::Corrupt);
+    flip(&lists, usize::try_from(last).unwrap());
     let plain = recall(&store, &points, |_| true, None).await;
     let half = |id: u64| id.is_multiple_of(2);
     let allowed: IdSet = (1..=20_000).filter(|id| half(*id)).map(ChunkId).collect();

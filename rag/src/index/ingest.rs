@@ -416,7 +416,7 @@ impl Run {
             known.extend(files_under(table, key)?);
         }
         known.retain(|path, _| !path.starts_with("text:"));
-        let walked = walk(&existing(roots), &WalkOptions::default())?;
+        let walked = walk(&existing(roots), &WalkOptions::default());
         let mut work = Work::default();
         let mut seen = HashSet::new();
         for found in walked.found {
@@ -592,7 +592,7 @@ impl Inner {
     pub(crate) fn count_tokens(&self) -> Box<dyn Fn(&str) -> usize + Send + Sync> {
         match self.options.embedder.clone() {
             Some(embedder) => Box::new(move |text| embedder.count_tokens(text)),
-            None => Box::new(super::prepare::estimate_tokens),
+            None => Box::new(crate::chunk::estimate_tokens),
         }
     }
 }

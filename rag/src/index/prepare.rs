@@ -114,14 +114,6 @@ fn title<'a>(document: &'a Document, path: &'a str) -> &'a str {
     document.title.as_deref().or_else(stem).unwrap_or_default()
 }
 
-/// Bytes of a token, by rule of thumb: English prose has 4 to 5 in WordPiece vocabularies.
-const TOKEN_BYTES: usize = 4;
-
-/// Counts tokens where no embedder says how.
-pub(crate) fn estimate_tokens(text: &str) -> usize {
-    text.len().div_ceil(TOKEN_BYTES)
-}
-
 fn digest(parts: &[&str]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     for part in parts {

@@ -6,6 +6,7 @@
 //! them) and which the next writer clears away; their names are never given again.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +68,9 @@ pub(crate) async fn open_dense(
     access: Access,
 ) -> Result<Option<Arc<dyn DenseStore>>> {
     let Some(pin) = &generation.embedder else { return Ok(None) };
-    let (dir, dims) = (dir.join("dense"), pin.dims as usize);
+    let dims = NonZeroU32::new(pin.dims)
+        .ok_or_else(|| Error::new(Kind::Corrupt, "the manifest says that vectors have no components"))?;
+    let dir = dir.join("dense");
     Ok(Some(Arc::new(blocking(move || LocalDense::open(dir, dims, access)).await?)))
 }
 

@@ -1,4 +1,5 @@
-//! Tests of the analyser: snapshots of what it makes of texts, and what holds for every text.
+//! Tests of the analyser: snapshots of what it makes of texts, and what holds for every text. They stand apart as
+//! they are as long as the analyser itself.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;

@@ -47,22 +47,27 @@ impl Saturation {
 pub(super) struct Best {
     limit: usize,
     heap: BinaryHeap<Reverse<Ranked>>, // the worst on top
+    floor: f32,                        // what a score must reach
 }
 
 impl Best {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, heap: BinaryHeap::new() }
+        let floor = if limit == 0 { f32::INFINITY } else { f32::MIN_POSITIVE };
+        Self { limit, heap: BinaryHeap::new(), floor }
     }
 
-    /// Tells whether a score could get a chunk onto the list.
+    /// Tells whether a score could get a chunk onto the list; 0 never does.
     pub(super) fn admits(&self, score: f32) -> bool {
-        self.heap.len() < self.limit || self.heap.peek().is_some_and(|Reverse(worst)| score >= worst.0.score)
+        score >= self.floor
     }
 
     pub(super) fn offer(&mut self, scored: Scored) {
         self.heap.push(Reverse(Ranked(scored)));
         if self.heap.len() > self.limit {
             self.heap.pop();
+        }
+        if let (Some(Reverse(worst)), true) = (self.heap.peek(), self.heap.len() == self.limit) {
+            self.floor = worst.0.score;
         }
     }
 
@@ -135,7 +140,7 @@ mod tests {
                     best.offer(scored);
                 }
             }
-            let mut expected = all;
+            let mut expected: Vec<Scored> = all.into_iter().filter(|scored| scored.score > 0.0).collect();
             expected.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
             expected.truncate(limit);
             prop_assert_eq!(best.into_list(), expected);

@@ -1,4 +1,5 @@
-//! The language of a text, as far as search cares: which stemmer fits.
+//! The language of a text, as far as search cares: which stemmer fits. Stemmers and the guesser of languages are used
+//! nowhere else.
 
 use rust_stemmers::{Algorithm, Stemmer};
 

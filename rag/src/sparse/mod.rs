@@ -28,15 +28,7 @@ pub use self::stopwords::is_stopword;
 #[cfg(feature = "tantivy")]
 pub use self::tantivy::TantivySparse;
 use crate::ids::{ChunkId, IdSet, Scored};
-
-/// What a store is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Only to search, beside any number of readers and a writer.
-    Read,
-    /// To change as well; there is one writer at a time.
-    Write,
-}
+pub use crate::stores::Access;
 
 /// What is indexed of a chunk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +63,8 @@ pub struct TermScore {
 /// A store of words.
 ///
 /// The document table decides which chunks are live, as for the dense store. Writes are visible to nobody before
-/// [`commit`](Self::commit). Every implementation passes [`conformance`].
+/// [`commit`](Self::commit). A store opened to be read refuses them with
+/// [`Kind::BadInput`](lorewell_model::Kind::BadInput). Every implementation passes [`conformance`].
 #[async_trait]
 pub trait SparseStore: Send + Sync + std::fmt::Debug {
     /// Queues chunks. Ids are new.
@@ -90,7 +83,8 @@ pub trait SparseStore: Send + Sync + std::fmt::Debug {
     /// The question is never parsed as a query language. With `allowed`, only chunks in that set count.
     async fn search(&self, question: &str, limit: usize, allowed: Option<&IdSet>) -> Result<Vec<Scored>>;
 
-    /// Tells, term by term, why this chunk scores as it does for the question.
+    /// Tells, term by term, why this chunk scores as it does for the question; the parts add up to its score.
+    /// [`Kind::NotFound`](lorewell_model::Kind::NotFound) if there is no such chunk.
     async fn explain(&self, question: &str, id: ChunkId) -> Result<Vec<TermScore>>;
 
     /// Returns the ids of all chunks, ascending.
@@ -99,6 +93,7 @@ pub trait SparseStore: Send + Sync + std::fmt::Debug {
     /// Sees what another process has committed since. Cheap when nothing has changed.
     async fn refresh(&self) -> Result<()>;
 
-    /// Gives back the space of removed chunks where that pays.
+    /// Gives back the space of removed chunks where that pays. Scores are the same before and after.
+    /// [`Kind::Conflict`](lorewell_model::Kind::Conflict) while changes are queued.
     async fn compact(&self) -> Result<()>;
 }

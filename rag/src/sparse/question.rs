@@ -1,4 +1,5 @@
-//! From a question in plain words to the terms that are looked up. Nothing in a question is syntax.
+//! From a question in plain words to the terms that are looked up. Nothing in a question is syntax: there is no parser
+//! that it could offend.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! The fields of the index on disk, and how a chunk becomes a record of them.
+//! The fields of the index on disk, and how a chunk becomes a record of them. A change here makes indexes on disk
+//! unreadable; they are then built anew.
 
 use tantivy::TantivyDocument;
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};

@@ -1,4 +1,5 @@
-//! Tests of the store on disk: the suite, damage, sudden ends, and quality on real collections.
+//! Tests of the store on disk: the suite that every store passes, damage, sudden ends, space. How well it finds is
+//! measured in `quality`.
 
 use std::fs;
 

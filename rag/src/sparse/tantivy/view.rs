@@ -213,7 +213,7 @@ impl Segment {
     /// Offers the live and allowed chunks that score.
     fn collect(&self, scores: &[f32], allowed: Option<&IdSet>, best: &mut Best) {
         for (doc, &score) in (0..).zip(scores) {
-            if score > 0.0 && best.admits(score) && !self.reader.is_deleted(doc) {
+            if best.admits(score) && !self.reader.is_deleted(doc) {
                 let id = self.ids.first(doc).map(ChunkId);
                 if let Some(id) = id.filter(|&id| allowed.is_none_or(|allowed| allowed.contains(id))) {
                     best.offer(Scored { id, score });
