@@ -52,6 +52,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Returns the defaults with the embedder that is bundled with Lorewell.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if the bundled weights are damaged.
+    #[cfg(feature = "bundled-minilm")]
+    pub fn bundled() -> Result<Self> {
+        Ok(Self { embedder: Some(Embedder::bundled()?), ..Self::default() })
+    }
+}
+
 /// A handle on an index: cheap to clone, shared by all threads. Many handles, in many processes, may read; one
 /// writes at a time.
 ///
