@@ -23,7 +23,7 @@ use super::table::read::{file, files_under, sources};
 use super::table::{Batch, FileRow, FileState, write};
 use super::writer::{Committed, Writer};
 use super::{Index, Inner, blocking};
-use crate::load::{Found, Loaded, WalkOptions, walk};
+use crate::load::{Found, Loaded, SkipReason, WalkOptions, walk};
 
 /// A batch is committed when it holds this many documents …
 const BATCH_FILES_MAX: usize = 512;
@@ -428,7 +428,7 @@ impl Run {
         for skipped in walked.skipped {
             let Some(path) = self.name(&skipped.path)? else { continue };
             if seen.insert(path.clone()) {
-                self.skip(path, skipped.reason.to_string(), &known, &mut work);
+                self.leave_out(path, &skipped.reason, &known, &mut work);
             }
         }
         work.gone = known.into_keys().filter(|path| !seen.contains(path)).collect();
@@ -453,31 +453,26 @@ impl Run {
         let modified = trusted(found.modified);
         let row = known.get(&path);
         let same = row.filter(|row| modified != 0 && row.modified == modified && row.bytes == found.bytes);
-        match same.map(|row| (row.state, &row.reason)) {
+        match same.map(|row| (row.state, row.reason.clone().unwrap_or_default())) {
             Some((FileState::Indexed, _)) => self.report.unchanged += 1,
-            Some((FileState::Failed, reason)) => {
-                self.report.failed.insert(path, reason.clone().unwrap_or_default());
-            }
-            Some((FileState::Skipped, _)) | None => {
+            Some((FileState::Failed, reason)) => drop(self.report.failed.insert(path, reason)),
+            Some((FileState::Skipped, reason)) => drop(self.report.skipped.insert(path, reason)),
+            None => {
                 let known = row.filter(|row| row.state == FileState::Indexed).and_then(|row| row.hash);
                 work.candidates.push(Candidate { path, file: found.path, bytes: found.bytes, modified, known });
             }
         }
     }
 
-    fn skip(&mut self, path: String, reason: String, known: &HashMap<String, FileRow>, work: &mut Work) {
-        let row = FileRow {
-            path,
-            state: FileState::Skipped,
-            reason: Some(reason.clone()),
-            bytes: 0,
-            modified: 0,
-            hash: None,
-        };
+    fn leave_out(&mut self, path: String, why: &SkipReason, known: &HashMap<String, FileRow>, work: &mut Work) {
+        let is_failure = why.is_failure();
+        let state = if is_failure { FileState::Failed } else { FileState::Skipped };
+        let row = FileRow { path, state, reason: Some(why.to_string()), bytes: 0, modified: 0, hash: None };
         if known.get(&row.path) != Some(&row) {
             work.left_out.push(row.clone());
         }
-        self.report.skipped.insert(row.path, reason);
+        let list = if is_failure { &mut self.report.failed } else { &mut self.report.skipped };
+        list.insert(row.path, why.to_string());
     }
 
     async fn commit_prepared(
@@ -535,6 +530,10 @@ impl Run {
                 self.report.unchanged += 1;
                 batch.files.push(row);
             }
+            Prepared::Skipped(row) => {
+                self.report.skipped.insert(row.path.clone(), row.reason.clone().unwrap_or_default());
+                batch.files.push(row);
+            }
             Prepared::Failed(row) => {
                 self.report.failed.insert(row.path.clone(), row.reason.clone().unwrap_or_default());
                 batch.files.push(row);
@@ -570,14 +569,14 @@ impl Run {
 impl Prepared {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Unchanged(row) | Self::Failed(row) => row.bytes,
+            Self::Unchanged(row) | Self::Skipped(row) | Self::Failed(row) => row.bytes,
             Self::Changed(new) => new.file.bytes,
         }
     }
 
     fn text_bytes(&self) -> usize {
         match self {
-            Self::Unchanged(_) | Self::Failed(_) => 0,
+            Self::Unchanged(_) | Self::Skipped(_) | Self::Failed(_) => 0,
             Self::Changed(new) => new.document.text.len(),
         }
     }

@@ -10,7 +10,7 @@ use super::table::{FileRow, FileState, NewChunk, NewDocument};
 use crate::chunk::{Chunker, CountTokens};
 use crate::document::Document;
 use crate::ids::ChunkId;
-use crate::load::{Loaded, Loader};
+use crate::load::{Loaded, Loader, SkipReason};
 use crate::place::Places;
 use crate::sparse::{Terms, detect_language};
 
@@ -37,6 +37,8 @@ pub(crate) enum Prepared {
     Unchanged(FileRow),
     /// Its content is new.
     Changed(Box<NewDocument>),
+    /// It has nothing to index, and that is as it should be.
+    Skipped(FileRow),
     /// It could not be read.
     Failed(FileRow),
 }
@@ -53,7 +55,10 @@ pub(crate) struct Tools<'a> {
 pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
     match try_prepare(candidate, tools) {
         Ok(prepared) => prepared,
-        Err(error) => Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)),
+        Err(error) => match SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
+            Some(reason) => Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)),
+            None => Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)),
+        },
     }
 }
 
