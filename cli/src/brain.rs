@@ -111,7 +111,7 @@ fn chunk_options(config: &Config) -> ChunkOptions {
 }
 
 /// Files are read by this same program in processes of their own, so that a hostile one cannot take us down.
-fn loader() -> Result<Loader> {
+pub(crate) fn loader() -> Result<Loader> {
     let program = std::env::current_exe().context("finding this program, to start loaders")?;
     Ok(Loader::isolated(Worker { program, args: vec!["load-worker".into()] }, Limits::default()))
 }

@@ -2,7 +2,7 @@
 //! say".
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,7 +10,7 @@ use lorewell::rag::answer::{Answer, Citation, Standing};
 
 use super::{Session, last, search};
 use crate::args;
-use crate::brain::Brain;
+use crate::brain::{Brain, PROJECT};
 use crate::exit::Exit;
 use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, note, paint, plain};
 
@@ -54,9 +54,9 @@ fn question(words: &[String]) -> Result<String> {
 /// Reads a folder into a brain of its own in the cache, so that asking it needs no set-up.
 async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::rag::index::Index> {
     let folder = std::fs::canonicalize(folder).with_context(|| format!("opening the folder `{}`", folder.display()))?;
-    let name = folder.file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
-    let key = lorewell::rag::index::name_digest(&folder.to_string_lossy());
-    let dir = session.folders.cache.join("folders").join(format!("{name}-{key}"));
+    // The folder's own path names its brain, so a person can see what the cache holds.
+    let below = folder.components().filter(|component| matches!(component, Component::Normal(_)));
+    let dir = session.folders.cache.join("folders").join(below.collect::<PathBuf>()).join(PROJECT);
     session.brain = Brain { dir, project: Some(folder.clone()) };
     let index = session.brain.open_cached(&session.config, &session.folders).await?;
     let report = super::ingest::watched(index.add([folder])).await?;

@@ -118,12 +118,11 @@ async fn embedder(config: &Config) -> Check {
 /// Reads a file through a loader process, as an ingest does.
 async fn loaders() -> Check {
     async fn try_out() -> Result<()> {
-        let dir = tempdir()?;
-        let (file, kept) = (dir.join("check.md"), dir.clone());
+        let dir = tempfile::tempdir().context("making a temporary folder")?;
+        let file = dir.path().join("check.md");
         std::fs::write(&file, "# Check\n\nOne sentence.\n")?;
         let loader = brain::loader()?;
         let loaded = tokio::task::spawn_blocking(move || loader.load(&file)).await?;
-        std::fs::remove_dir_all(kept)?;
         anyhow::ensure!(loaded?.document.title.as_deref() == Some("Check"), "it read something else");
         Ok(())
     }
@@ -131,12 +130,6 @@ async fn loaders() -> Check {
         Ok(()) => Check::ok("loaders run isolated"),
         Err(error) => Check::fail(format!("loaders: {error:#}"), "allow lorewell to start itself as a process"),
     }
-}
-
-fn tempdir() -> Result<std::path::PathBuf> {
-    let dir = std::env::temp_dir().join(format!("lorewell-doctor-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).with_context(|| format!("creating `{}`", dir.display()))?;
-    Ok(dir)
 }
 
 async fn documents(index: &Index, checks: &mut Vec<Check>) -> Result<()> {

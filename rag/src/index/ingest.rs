@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::{Future, IntoFuture};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use lorewell_model::{Error, Kind, Result, ResultExt as _};
@@ -466,14 +466,26 @@ impl Run {
     }
 
     fn skip(&mut self, path: String, reason: String, known: &HashMap<String, FileRow>, work: &mut Work) {
-        let row = FileRow { path, state: FileState::Skipped, reason: Some(reason.clone()), bytes: 0, modified: 0, hash: None };
+        let row = FileRow {
+            path,
+            state: FileState::Skipped,
+            reason: Some(reason.clone()),
+            bytes: 0,
+            modified: 0,
+            hash: None,
+        };
         if known.get(&row.path) != Some(&row) {
             work.left_out.push(row.clone());
         }
         self.report.skipped.insert(row.path, reason);
     }
 
-    async fn commit_prepared(&mut self, writer: &mut Writer, candidates: Vec<Candidate>, batch: &mut Batch) -> Result<()> {
+    async fn commit_prepared(
+        &mut self,
+        writer: &mut Writer,
+        candidates: Vec<Candidate>,
+        batch: &mut Batch,
+    ) -> Result<()> {
         let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
         let inner = Arc::clone(&self.inner);
         let cancel = Arc::clone(&self.ingest.cancel);
@@ -489,7 +501,12 @@ impl Run {
         committed
     }
 
-    async fn commit_groups(&mut self, writer: &mut Writer, groups: &Receiver<Vec<Prepared>>, batch: &mut Batch) -> Result<()> {
+    async fn commit_groups(
+        &mut self,
+        writer: &mut Writer,
+        groups: &Receiver<Vec<Prepared>>,
+        batch: &mut Batch,
+    ) -> Result<()> {
         let mut bytes = 0;
         let mut text = 0;
         let mut began = Instant::now();
@@ -498,7 +515,10 @@ impl Run {
                 bytes += prepared.bytes();
                 text += prepared.text_bytes();
                 self.take(prepared, batch);
-                if batch.documents.len() >= BATCH_FILES_MAX || text >= BATCH_TEXT_BYTES_MAX || began.elapsed() >= BATCH_AGE_MAX {
+                if batch.documents.len() >= BATCH_FILES_MAX
+                    || text >= BATCH_TEXT_BYTES_MAX
+                    || began.elapsed() >= BATCH_AGE_MAX
+                {
                     self.commit(writer, batch).await?;
                     (text, began) = (0, Instant::now());
                 }

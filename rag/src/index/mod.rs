@@ -26,7 +26,7 @@ use crate::load::Loader;
 use lock::WriterLock;
 use manifest::{EmbedderPin, FORMAT, Generation, Manifest};
 
-pub use ingest::{Ingest, Progress, Report, Removal};
+pub use ingest::{Ingest, Progress, Removal, Report};
 pub(crate) use prepare::hash_file;
 pub(crate) use reader::Reader;
 pub use status::{Agreement, DocumentInfo, FileInfo, FileState, Status};
@@ -49,6 +49,17 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self { embedder: None, chunks: ChunkOptions::default(), loader: Loader::in_process(), root: None }
+    }
+}
+
+impl Options {
+    /// Returns the defaults with the embedder that is bundled with Lorewell.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if the bundled weights are damaged.
+    #[cfg(feature = "bundled-minilm")]
+    pub fn bundled() -> Result<Self> {
+        Ok(Self { embedder: Some(Embedder::bundled()?), ..Self::default() })
     }
 }
 

@@ -59,7 +59,8 @@ async fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
 async fn copy_documents(inner: &Inner, live: &Table, writer: &mut Writer, cancel: &AtomicBool) -> Result<()> {
     let wanted = live.read(|table| files_under(table, ""))?;
     let have = files_under(&writer.table, "")?;
-    let mut batch = Batch { gone: have.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect(), ..Batch::default() };
+    let mut batch =
+        Batch { gone: have.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect(), ..Batch::default() };
     let mut paths: Vec<&String> = wanted.keys().collect();
     paths.sort_unstable();
     let count = inner.count_tokens();

@@ -173,7 +173,8 @@ impl Index {
             dense.verify().await?;
             vectors.extend(dense.ids().await?);
         }
-        let missing = |wanted: &[ChunkId], have: &HashSet<ChunkId>| wanted.iter().filter(|id| !have.contains(id)).count() as u64;
+        let missing =
+            |wanted: &[ChunkId], have: &HashSet<ChunkId>| wanted.iter().filter(|id| !have.contains(id)).count() as u64;
         let (words_missing, vectors_missing) = (missing(&live, &words), missing(&embedded, &vectors));
         Ok(Agreement {
             chunks: live.len() as u64,

@@ -206,7 +206,8 @@ impl Writer {
         write::mark_embedded(&mut self.table, &missing, false)?;
         // A vector may be durable while its mark is not.
         let marked: HashSet<ChunkId> = embedded.into_iter().collect();
-        let unmarked: Vec<ChunkId> = vectors.iter().copied().filter(|id| live.contains(id) && !marked.contains(id)).collect();
+        let unmarked: Vec<ChunkId> =
+            vectors.iter().copied().filter(|id| live.contains(id) && !marked.contains(id)).collect();
         write::mark_embedded(&mut self.table, &unmarked, true)
     }
 }

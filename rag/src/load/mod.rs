@@ -31,12 +31,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use self::csv::Csv;
 #[cfg(feature = "code")]
 pub use code::Code;
-pub use self::csv::Csv;
+pub use detect::{Detected, detect};
 #[cfg(feature = "docling")]
 pub use docling::{Docx, Pdf};
-pub use detect::{Detected, detect};
 pub use html::Html;
 pub use json::{Json, Jsonl};
 pub use markdown::Markdown;

@@ -21,8 +21,8 @@ use crate::place::Place;
 use crate::sparse::TermScore;
 
 pub use filter::Filter;
-pub use fuse::{Fusion, Part};
 pub(crate) use fuse::{Fused, fuse};
+pub use fuse::{Fusion, Part};
 pub use why::Why;
 
 /// Candidates taken from each store before fusion; the recall@100 of either store is what hybrid search builds on.
@@ -297,7 +297,9 @@ impl Search {
             table.read(|table| {
                 let documents = read::filtered(table)?;
                 let mut allowed = Vec::new();
-                for document in documents.iter().filter(|row| filter.passes(&row.path, row.format, row.date.as_deref(), &row.tags)) {
+                for document in
+                    documents.iter().filter(|row| filter.passes(&row.path, row.format, row.date.as_deref(), &row.tags))
+                {
                     allowed.extend(read::chunks_of(table, document.id)?);
                 }
                 Ok(Some(allowed.into_iter().collect()))

@@ -55,7 +55,8 @@ impl Search {
             })
         })
         .await?;
-        let filtered = self.allowed(&reader).await?.is_some_and(|allowed| !of_file.iter().any(|id| allowed.contains(*id)));
+        let filtered =
+            self.allowed(&reader).await?.is_some_and(|allowed| !of_file.iter().any(|id| allowed.contains(*id)));
         let found = self.candidates(&reader, RANK_MAX).await?;
         let fused = fuse(&found.words, &found.meaning, self.fusion);
         let is_of_file = |id: ChunkId| of_file.binary_search(&id).is_ok();

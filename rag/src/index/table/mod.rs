@@ -113,7 +113,8 @@ impl Table {
         let connection = Connection::open_with_flags(&self.path, flags).or_else(|_| {
             Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         });
-        let connection = connection.map_err(|error| failed(error).context(format!("opening `{}`", self.path.display())))?;
+        let connection =
+            connection.map_err(|error| failed(error).context(format!("opening `{}`", self.path.display())))?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         Ok(connection)
     }
@@ -147,7 +148,9 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Kind::Corrupt,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Kind::Conflict,
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Kind::Io,
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            Kind::Io
+        }
         Some(_) | None => Kind::Internal,
     };
     Error::new(kind, format!("the document table: {error}")).caused_by(error)

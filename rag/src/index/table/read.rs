@@ -16,7 +16,6 @@ use crate::place::Place;
 /// A chunk as a hit shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct ChunkRow {
-    pub(crate) document: i64,
     pub(crate) path: String,
     pub(crate) format: Format,
     pub(crate) title: Option<String>,
@@ -107,7 +106,6 @@ fn chunk(connection: &Connection, id: ChunkId) -> Result<Option<ChunkRow>> {
     let document: i64 = row.get(0).map_err(failed)?;
     let range = range(row, 6).map_err(failed)?;
     Ok(Some(ChunkRow {
-        document,
         path: row.get(1).map_err(failed)?,
         format: format(row.get_ref(2).map_err(failed)?.as_str().unwrap_or_default())?,
         title: row.get(3).map_err(failed)?,
@@ -209,7 +207,8 @@ pub(crate) fn documents(connection: &Connection) -> Result<Vec<DocumentRow>> {
 
 /// Reads what filters look at, of every document.
 pub(crate) fn filtered(connection: &Connection) -> Result<Vec<Filtered>> {
-    let mut statement = connection.prepare_cached("SELECT id, path, format, date, tags FROM documents").map_err(failed)?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, path, format, date, tags FROM documents").map_err(failed)?;
     let mut rows = statement.query([]).map_err(failed)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {

@@ -242,7 +242,8 @@ fn remove_document(transaction: &Transaction<'_>, path: &str) -> Result<()> {
 }
 
 fn put_file(transaction: &Transaction<'_>, file: &FileRow) -> Result<()> {
-    let sql = "INSERT OR REPLACE INTO files (path, state, reason, bytes, modified, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql =
+        "INSERT OR REPLACE INTO files (path, state, reason, bytes, modified, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let values = (&file.path, file.state.name(), &file.reason, signed(file.bytes), file.modified, &file.hash);
     transaction.prepare_cached(sql).map_err(failed)?.execute(values).map_err(failed)?;
     Ok(())
