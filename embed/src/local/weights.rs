@@ -190,7 +190,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 enum TableValues {
     F32(Vec<f32>),
-    /// Floats in the file itself, little-endian.
+    /// Floats in the file itself, which is little-endian.
     F32Mapped(Bytes),
     /// Rows in one or more shards of `shard_rows` each, and a scale per row.
     Int8 {
@@ -207,9 +207,10 @@ impl Table {
             return Self::read_int8(tensors, name, rows, dims);
         }
         let entry = tensors.entry(name, &[rows, dims])?;
-        let values = match entry.dtype {
-            DType::F32 if cfg!(target_endian = "little") => TableValues::F32Mapped(entry.bytes.clone()),
-            _ => TableValues::F32(tensors.floats(name, &[rows, dims])?),
+        let values = if entry.dtype == DType::F32 && cfg!(target_endian = "little") {
+            TableValues::F32Mapped(entry.bytes.clone())
+        } else {
+            TableValues::F32(tensors.floats(name, &[rows, dims])?)
         };
         Ok(Self { dims, values })
     }

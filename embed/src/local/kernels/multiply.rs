@@ -88,12 +88,13 @@ impl Tier {
     /// If a slice is shorter than its shape says.
     #[expect(unsafe_code, reason = "kernels work on pointers into slices whose lengths are checked here")]
     pub(in crate::local) fn multiply(self, rows: Rows<'_>, panel: Panel<'_>, out: Out<'_>) {
+        let Out { data: out, stride: out_stride } = out;
         if rows.count == 0 {
             return;
         }
         let last = rows.count - 1;
         assert!(rows.data.len() >= last * rows.stride + panel.depth, "the left side is shorter than its shape");
-        assert!(out.data.len() >= last * out.stride + LANES, "the result is shorter than its shape");
+        assert!(out.len() >= last * out_stride + LANES, "the result is shorter than its shape");
         let (columns, len, scale, int8) = match panel.columns {
             Columns::F32(values) => (values.as_ptr().cast(), values.len(), &[][..], false),
             Columns::Int8 { bytes, scale } => (bytes.as_ptr(), bytes.len(), scale, true),
@@ -108,8 +109,8 @@ impl Tier {
             columns,
             scale: scale.as_ptr(),
             bias: panel.bias.as_ptr(),
-            out: out.data.as_mut_ptr(),
-            out_stride: out.stride,
+            out: out.as_mut_ptr(),
+            out_stride,
         };
         // SAFETY: the asserts above bound every access; a tier is made only where its features were detected.
         unsafe {

@@ -11,16 +11,10 @@ fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Applies a function to every value, `WIDTH` at once.
+/// Applies a function to every value.
 #[inline(always)]
 fn map(row: &mut [f32], f: impl Fn(f32) -> f32) {
-    let (lanes, rest) = row.as_chunks_mut::<WIDTH>();
-    for lane in lanes {
-        for value in lane {
-            *value = f(*value);
-        }
-    }
-    for value in rest {
+    for value in row {
         *value = f(*value);
     }
 }
