@@ -7,6 +7,7 @@
 mod ingest;
 mod lock;
 mod manifest;
+mod names;
 mod prepare;
 mod reader;
 mod rebuild;
@@ -161,6 +162,14 @@ impl Inner {
     fn wanted(&self, live: &Generation) -> Generation {
         let embedder = pin(self.options.embedder.as_ref()).or_else(|| live.embedder.clone());
         Generation { number: live.number, chunker: self.chunker.fingerprint(), embedder }
+    }
+
+    /// Counts tokens as the embedder does, or by rule of thumb without one.
+    pub(crate) fn count_tokens(&self) -> Box<dyn Fn(&str) -> usize + Send + Sync> {
+        match self.options.embedder.clone() {
+            Some(embedder) => Box::new(move |text| embedder.count_tokens(text)),
+            None => Box::new(crate::chunk::estimate_tokens),
+        }
     }
 }
 
