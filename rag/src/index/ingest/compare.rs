@@ -12,8 +12,8 @@ use super::Progress;
 use super::run::Run;
 use crate::index::prepare::{Candidate, nanoseconds};
 use crate::index::table::read::{files_under, sources};
-use crate::index::table::{FileRow, FileState};
-use crate::load::{Found, WalkOptions, walk};
+use crate::index::table::{FileRow, FileState, is_under};
+use crate::load::{Found, SkipReason, WalkOptions, walk};
 
 /// A file modified this shortly before it was read may change again within the same time stamp; its time is not
 /// trusted, so the next run compares its content.
@@ -52,19 +52,23 @@ impl Run {
         for (key, _) in roots {
             known.extend(files_under(table, key)?);
         }
-        known.retain(|path, _| !path.starts_with("text:"));
+        let own = self.inner.key(&self.inner.dir)?;
         let walked = walk(&existing(roots), &WalkOptions::default());
         let mut work = Work::default();
         let mut seen = HashSet::new();
         for found in walked.found {
             let Some(path) = self.name(&found.path)? else { continue };
-            if seen.insert(path.clone()) {
+            // An index that lies in the folder it indexes is none of its documents.
+            if !is_under(&path, &own) && seen.insert(path.clone()) {
                 self.compare_file(path, found, &known, &mut work);
             }
         }
         for skipped in walked.skipped {
             let Some(path) = self.name(&skipped.path)? else { continue };
-            if seen.insert(path.clone()) {
+            if let SkipReason::Unreadable(_) = skipped.reason {
+                self.keep_below(&path, &mut known);
+            }
+            if !is_under(&path, &own) && seen.insert(path.clone()) {
                 self.skip(path, skipped.reason.to_string(), &known, &mut work);
             }
         }
@@ -100,6 +104,14 @@ impl Run {
                 work.candidates.push(Candidate { path, file: found.path, bytes: found.bytes, modified, known });
             }
         }
+    }
+
+    /// What lies in a folder that cannot be read just now is not gone.
+    fn keep_below(&mut self, folder: &str, known: &mut HashMap<String, FileRow>) {
+        let below = |path: &str| path != folder && is_under(path, folder);
+        let kept = known.extract_if(|path, row| below(path) && row.state == FileState::Indexed).count();
+        self.report.unchanged += kept as u64;
+        known.retain(|path, _| !below(path));
     }
 
     fn skip(&mut self, path: String, reason: String, known: &HashMap<String, FileRow>, work: &mut Work) {

@@ -91,7 +91,8 @@ impl Index {
             None => self.0.key(path)?,
         };
         let known = files_under(&writer.table, &key)?;
-        if known.is_empty() {
+        let was_source = write::remove_sources(&writer.table, &key)?;
+        if known.is_empty() && !was_source {
             writer.close().await?;
             return Err(Error::new(Kind::NotFound, format!("nothing under `{}` is in the index", path.display())));
         }
@@ -99,7 +100,6 @@ impl Index {
         gone.sort_unstable();
         let batch = Batch { gone, ..Batch::default() };
         let committed = writer.commit(&batch).await?;
-        write::remove_source(&writer.table, &key)?;
         writer.close().await?;
         Ok(Removal { removed: batch.gone, chunks: committed.chunks_removed })
     }
@@ -138,19 +138,21 @@ impl IntoFuture for Ingest {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             // A dropped future must not leave a writer running behind the caller's back.
-            let guard = CancelOnDrop(Arc::clone(&self.cancel), true);
+            let mut guard = CancelOnDrop(Some(Arc::clone(&self.cancel)));
             let result = on_writer_thread(move || Run::new(self).run()).await;
-            std::mem::forget(guard);
+            guard.0 = None;
             result
         })
     }
 }
 
-struct CancelOnDrop(Arc<AtomicBool>, bool);
+struct CancelOnDrop(Option<Arc<AtomicBool>>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(self.1, Ordering::Relaxed);
+        if let Some(cancel) = &self.0 {
+            cancel.store(true, Ordering::Relaxed);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::index::Inner;
 use crate::index::lock::WriterLock;
 use crate::index::manifest::Manifest;
 use crate::index::prepare::{Candidate, Prepared, Tools, cut, nanoseconds, prepare};
-use crate::index::rebuild::rebuild;
+use crate::index::rebuild::{rebuild, sweep};
 use crate::index::table::read::file;
 use crate::index::table::{Batch, FileRow, FileState, write};
 use crate::index::writer::{Committed, Writer};
@@ -54,12 +54,15 @@ impl Run {
         }
         let lock = WriterLock::take(&self.inner.dir)?;
         let manifest = Manifest::read(&self.inner.dir)?;
+        sweep(&manifest, &self.inner.dir)?;
         let mut writer = Writer::open(&lock, &manifest.live, &self.inner.dir).await?;
         let what = std::mem::replace(&mut self.ingest.what, What::Paths(Vec::new()));
         match what {
             What::Paths(paths) => self.paths(&mut writer, paths).await?,
             What::Text { name, text } => self.text(&mut writer, name, text).await?,
         }
+        // Vectors can take long, and until then every query would meet the chunks that are gone.
+        writer.bury().await?;
         self.report.seconds_words = self.began.elapsed().as_secs_f64();
         if self.ingest.words_only || self.cancelled() {
             writer.close().await?;
