@@ -4,11 +4,10 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use lorewell_model::{Result, ResultExt as _};
+use lorewell_model::{Kind, Result, ResultExt as _};
 
 use super::table::{FileRow, FileState, NewChunk, NewDocument};
 use crate::chunk::{Chunker, CountTokens};
-use crate::document::Document;
 use crate::ids::ChunkId;
 use crate::load::{Loaded, Loader, SkipReason};
 use crate::place::Places;
@@ -57,9 +56,18 @@ pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
         Ok(prepared) => prepared,
         Err(error) => match SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
             Some(reason) => Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)),
-            None => Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)),
+            None => {
+                let row = candidate.row(FileState::Failed, Some(error.to_string()), None);
+                // What the file says of itself stays true until it changes; the next run tries again after anything else.
+                let modified = if is_lasting(error.kind()) { row.modified } else { 0 };
+                Prepared::Failed(FileRow { modified, ..row })
+            }
         },
     }
+}
+
+fn is_lasting(kind: Kind) -> bool {
+    matches!(kind, Kind::BadInput | Kind::BadOutput | Kind::Corrupt | Kind::Limit | Kind::Refused | Kind::Timeout)
 }
 
 fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
@@ -77,15 +85,17 @@ fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
 pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocument {
     let document = loaded.document;
     let places = Places::new(&document);
+    let language = detect_language(&document.text);
+    let title = title(document.title.as_deref(), &file.path);
     let chunks = tools.chunker.chunk(&document, tools.count).into_iter().map(|chunk| {
         let text = &document.text[chunk.range.clone()];
-        let words = digest(&[title(&document, &file.path), &file.path, &chunk.headings.join("\n"), text]);
+        let words = digest(&[title, &file.path, &chunk.headings.join("\n"), text, language.unwrap_or_default()]);
         let meaning = digest(&[&meaning_of(document.title.as_deref(), &chunk.headings, text)]);
         NewChunk { place: places.place(chunk.range.clone()), words, meaning, chunk }
     });
     let chunks = chunks.collect();
     let date = document.date.clone().or_else(|| date_of(file.modified));
-    NewDocument { language: detect_language(&document.text), date, chunks, document, file }
+    NewDocument { language, date, chunks, document, file }
 }
 
 impl Candidate {
@@ -98,7 +108,7 @@ impl Candidate {
 pub(crate) fn words_of<'a>(new: &'a NewDocument, chunk: &'a NewChunk, id: ChunkId) -> Terms<'a> {
     Terms {
         id,
-        title: title(&new.document, &new.file.path),
+        title: title(new.document.title.as_deref(), &new.file.path),
         path: &new.file.path,
         headings: &chunk.chunk.headings,
         text: &new.document.text[chunk.chunk.range.clone()],
@@ -114,9 +124,9 @@ pub(crate) fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -
 }
 
 /// A document without a title is known by its file's name.
-fn title<'a>(document: &'a Document, path: &'a str) -> &'a str {
+pub(crate) fn title<'a>(title: Option<&'a str>, path: &'a str) -> &'a str {
     let stem = || Path::new(path).file_stem().and_then(|stem| stem.to_str());
-    document.title.as_deref().or_else(stem).unwrap_or_default()
+    title.or_else(stem).unwrap_or_default()
 }
 
 fn digest(parts: &[&str]) -> [u8; 16] {
