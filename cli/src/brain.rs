@@ -69,7 +69,8 @@ impl Brain {
         self.open_with(config, embedder(config)?.map(cached).transpose()?).await
     }
 
-    async fn open_with(&self, config: &Config, embedder: Option<Embedder>) -> Result<Index> {
+    /// Opens the brain with this embedder.
+    pub(crate) async fn open_with(&self, config: &Config, embedder: Option<Embedder>) -> Result<Index> {
         let mut options = Options::default();
         options.embedder = embedder;
         options.chunks = chunk_options(config);

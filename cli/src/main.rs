@@ -14,7 +14,7 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use args::{Args, Command};
 use exit::Exit;
@@ -22,7 +22,7 @@ use exit::Exit;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     // A worker speaks a protocol on standard output: nothing else may run in it.
     if matches!(args.command, Some(Command::LoadWorker)) {
@@ -39,15 +39,27 @@ fn main() -> ExitCode {
 }
 
 /// Prints what clap says; a question without a command gets the one it lacks.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
+    if let Some(question) = question_of(&error) {
+        output::error(&format!("`{question}` is not a command; to ask it: lorewell ask {question:?}"));
+        return Exit::Usage.into();
+    }
+    // What is short is near to everything: `a`, the alias of `ask`, would be proposed for any slip.
+    error.remove(ContextKind::SuggestedSubcommand);
     // Nothing is left to do if the terminal is gone.
     drop(error.print());
-    let question = std::env::args().nth(1).filter(|first| first.trim().contains(' '));
-    if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(question)) = (error.kind(), question) {
-        output::note(&format!("to ask a question: lorewell ask {question:?}"));
-    }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
         _ => Exit::Usage.into(),
+    }
+}
+
+/// Returns what stands where a command should, if it looks like a question.
+fn question_of(error: &clap::Error) -> Option<String> {
+    match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(text))) if text.trim().contains(' ') => {
+            Some(text.clone())
+        }
+        _ => None,
     }
 }

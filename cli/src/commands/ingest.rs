@@ -11,7 +11,8 @@ use lorewell::rag::index::{Index, Ingest, Report};
 
 use super::Session;
 use crate::args;
-use crate::exit::Exit;
+use crate::brain::Brain;
+use crate::exit::{Exit, Misuse};
 use crate::output::{self, BOLD, WARN, count, note, paint, plain};
 use crate::progress::Display;
 
@@ -21,11 +22,20 @@ const PROBLEMS_SHOWN_MAX: usize = 10;
 const STDIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
-    let index = session.brain.open_cached(&session.config, &session.folders).await?;
+    let scratch = tempfile::tempdir().context("making a temporary folder")?;
+    let index = match (args.dry_run, session.brain.exists()) {
+        (false, _) => session.brain.open_cached(&session.config, &session.folders).await?,
+        (true, true) => session.brain.open(&session.config).await?,
+        // A dry run makes no brain.
+        (true, false) => {
+            let empty = Brain { dir: scratch.path().join("brain"), project: session.brain.project.clone() };
+            empty.open_with(&session.config, None).await?
+        }
+    };
     let from_stdin = args.sources.iter().any(|source| source == Path::new("-"));
     let ingest = if from_stdin {
         if args.sources.len() > 1 {
-            bail!("`-` stands alone; read the other sources in a second call");
+            return Err(Misuse("`-` stands alone; read the other sources in a second call".to_owned()).into());
         }
         index.add_text(args.name.as_str(), read_stdin()?)
     } else {
@@ -94,27 +104,28 @@ fn read_stdin() -> Result<String> {
 }
 
 fn print_plan(report: &Report) -> Result<()> {
-    output::line(&format!(
-        "Would look into {}, leave {} as it is, skip {}, remove {}.",
-        count(report.indexed, "file"),
-        count(report.unchanged, "file"),
-        count(report.skipped.len() as u64, "file"),
-        count(report.removed.len() as u64, "file"),
-    ))
+    output::line(&format!("Would read {}.", parts(report, &count(report.indexed, "new or changed file"))))?;
+    print_skipped(report);
+    Ok(())
+}
+
+/// Says how many files ended in which state; the first is always said, the others where there are any.
+fn parts(report: &Report, first: &str) -> String {
+    let others = [
+        (report.unchanged, "unchanged"),
+        (report.removed.len() as u64, "removed"),
+        (report.skipped.len() as u64, "skipped"),
+        (report.failed.len() as u64, "failed"),
+    ];
+    let others = others.into_iter().filter(|(number, _)| *number > 0);
+    let others = others.map(|(number, what)| format!("{} {what}", output::thousands(number)));
+    std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join(", ")
 }
 
 fn print_report(session: &Session, report: &Report) -> Result<()> {
-    let mut parts = vec![format!("{} indexed", report.indexed), format!("{} unchanged", report.unchanged)];
-    let mut part = |number: usize, what: &str| {
-        if number > 0 {
-            parts.push(format!("{number} {what}"));
-        }
-    };
-    part(report.removed.len(), "removed");
-    part(report.skipped.len(), "skipped");
-    part(report.failed.len(), "failed");
+    let parts = parts(report, &format!("{} indexed", output::thousands(report.indexed)));
     let state = if report.cancelled { "Stopped" } else { "Done" };
-    output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts.join(", ")))?;
+    output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts))?;
     if session.global.verbose > 0 {
         output::line(&format!(
             "passages: {} new, {} kept, {} removed; vectors: {} made, {} reused; words searchable after {:.2} s",

@@ -39,8 +39,11 @@ pub(super) fn find(session: &Session, number: usize) -> Result<Shown> {
     let bytes = std::fs::read(file(session)).with_context(nothing)?;
     let mut shown: Vec<Shown> = serde_json::from_slice(&bytes).with_context(nothing)?;
     let have = shown.len();
+    if have == 0 {
+        anyhow::bail!("the last result was empty; search or ask again");
+    }
     if number == 0 || number > have {
-        anyhow::bail!("the last result has {have} entries; {number} is not one of them");
+        anyhow::bail!("the last result is numbered 1 to {have}; there is no {number}");
     }
     Ok(shown.swap_remove(number - 1))
 }

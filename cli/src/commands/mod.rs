@@ -13,11 +13,12 @@ mod search;
 mod show;
 mod status;
 
-use anyhow::Result;
-use clap::CommandFactory as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::Index;
 
-use crate::args::{Args, Command, Global};
+use crate::args::{Args, Command, Global, WELCOME};
 use crate::brain::Brain;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -59,7 +60,7 @@ impl Session {
 /// Runs a command.
 pub(crate) fn run(args: Args) -> Result<Exit> {
     let Some(command) = args.command else {
-        Args::command().print_help()?;
+        crate::output::line(WELCOME)?;
         return Ok(Exit::Done);
     };
     // These work whatever state the configuration is in.
@@ -92,6 +93,16 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         | Command::Doctor
         | Command::LoadWorker => unreachable!("these were run without a session"),
     }
+}
+
+/// Returns the absolute path of a folder that must be there.
+fn folder(path: &Path) -> Result<PathBuf> {
+    let found = std::fs::canonicalize(path);
+    let found = found.with_context(|| format!("opening the folder `{}`; check the spelling", path.display()))?;
+    if !found.is_dir() {
+        bail!("`{}` is not a folder; give the folder it lies in", path.display());
+    }
+    Ok(found)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

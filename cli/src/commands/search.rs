@@ -1,14 +1,13 @@
 //! `search`: passages, one to a block like `path:lines: text`, with their reasons when asked.
 
-use anyhow::{Result, bail};
-use lorewell::rag::document::Format;
-use lorewell::rag::index::FileState;
+use anyhow::Result;
+use lorewell::rag::index::{FileState, Index};
 use lorewell::rag::search::{Filter, Fusion, Hit, Hits, Meaning, Mode, Part, Search, Why};
 
 use super::{Session, last};
 use crate::args;
-use crate::exit::Exit;
-use crate::output::{self, BOLD, DIM, REFERENCE, count, note, paint, plain};
+use crate::exit::{Exit, Misuse};
+use crate::output::{self, BOLD, DIM, REFERENCE, columns, count, note, paint, plain};
 
 /// Lines of a passage shown when not asked for more.
 const LINES_SHOWN_MAX: usize = 6;
@@ -16,14 +15,14 @@ const LINES_SHOWN_MAX: usize = 6;
 pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
     let question = args.question.join(" ");
     if question.trim().is_empty() {
-        bail!("what to search for? for example: lorewell search \"cache\"");
+        return Err(Misuse("what to search for? for example: lorewell search \"cache\"".to_owned()).into());
     }
     let index = session.index().await?;
     let search = index
         .search(&question)
         .mode(mode(args.mode))
         .fusion(fusion(session, args.fusion))
-        .filter(filter(&args.filters)?)
+        .filter(filter(&args.filters))
         .limit(args.limit.unwrap_or_else(|| session.config.number("limit")));
     if let Some(file) = args.why {
         return why(session, search, &file).await;
@@ -31,6 +30,9 @@ pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
     let hits = if args.explain { search.explain().await? } else { search.await? };
     last::keep(session, &hits.hits.iter().map(|hit| shown(session, hit)).collect::<Vec<_>>());
     print(session, &hits)?;
+    if hits.hits.is_empty() {
+        say_nothing_found(&index).await?;
+    }
     Ok(if hits.hits.is_empty() { Exit::Nothing } else { Exit::Done })
 }
 
@@ -45,16 +47,24 @@ fn print(session: &Session, hits: &Hits) -> Result<()> {
         print_hit(session, index + 1, hit)?;
     }
     say_meaning(&hits.meaning);
-    if hits.hits.is_empty() {
-        note("Nothing found.");
-    }
+    Ok(())
+}
+
+async fn say_nothing_found(index: &Index) -> Result<()> {
+    let is_empty = index.status().await?.chunks == 0;
+    note(if is_empty {
+        "Nothing found: there are no documents yet; read some with `lorewell ingest FOLDER`."
+    } else {
+        "Nothing found."
+    });
     Ok(())
 }
 
 fn print_hit(session: &Session, number: usize, hit: &Hit) -> Result<()> {
     let reference = paint(REFERENCE, &plain(&hit.place.reference(&hit.path)));
     let headings = paint(DIM, &plain(&hit.headings.join(" > ")));
-    output::line(&format!("{} {reference}  {headings}", paint(BOLD, &format!("[{number}]"))))?;
+    let number = paint(BOLD, &format!("[{number}]"));
+    output::line(&format!("{number} {}", columns([&reference, &headings])))?;
     let limit = if session.global.verbose > 0 { usize::MAX } else { LINES_SHOWN_MAX };
     let lines: Vec<&str> = hit.text.lines().filter(|line| !line.trim().is_empty()).collect();
     for line in lines.iter().take(limit) {
@@ -149,20 +159,14 @@ pub(super) fn shown(session: &Session, hit: &Hit) -> last::Shown {
 }
 
 /// Reads the filters.
-pub(super) fn filter(args: &args::Filters) -> Result<Filter> {
+pub(super) fn filter(args: &args::Filters) -> Filter {
     let mut filter = Filter::default();
-    if let Some(name) = &args.format {
-        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        let Some(format) = Format::from_name(name) else {
-            bail!("no format `{name}`; there are {}", names.join(", "));
-        };
-        filter.format = Some(format);
-    }
+    filter.format = args.format;
     filter.path.clone_from(&args.path);
     filter.tag.clone_from(&args.tag);
     filter.since.clone_from(&args.since);
     filter.until.clone_from(&args.until);
-    Ok(filter)
+    filter
 }
 
 fn mode(mode: args::Mode) -> Mode {

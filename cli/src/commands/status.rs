@@ -31,23 +31,29 @@ pub(super) async fn run(session: &Session, problems: bool) -> Result<Exit> {
     } else {
         print(index.dir(), &status)?;
         print_problems(&files)?;
+        if problems && files.is_empty() {
+            note("No file was skipped or failed.");
+        }
     }
     Ok(Exit::Done)
 }
 
 fn print(dir: &std::path::Path, status: &Status) -> Result<()> {
-    output::line(&format!("brain      {}", dir.display()))?;
+    output::line(&format!("brain      {}", plain(&dir.display().to_string())))?;
     output::line(&format!(
         "files      {} indexed, {} skipped, {} failed",
-        status.indexed, status.skipped, status.failed
+        output::thousands(status.indexed),
+        output::thousands(status.skipped),
+        output::thousands(status.failed)
     ))?;
     output::line(&format!("passages   {}", output::thousands(status.chunks)))?;
     let embedder = status.embedder.as_deref().unwrap_or("none: search is by words only");
-    output::line(&format!("vectors    {} of {}, by {embedder}", output::thousands(status.embedded), status.chunks))?;
+    let (embedded, chunks) = (output::thousands(status.embedded), output::thousands(status.chunks));
+    output::line(&format!("vectors    {embedded} of {chunks}, by {embedder}"))?;
     output::line(&format!("chunker    {}", status.chunker))?;
     output::line(&paint(DIM, &format!("generation {}", status.generation)))?;
     for source in &status.sources {
-        output::line(&format!("source     {}", if source.is_empty() { "." } else { source }))?;
+        output::line(&format!("source     {}", if source.is_empty() { ".".to_owned() } else { plain(source) }))?;
     }
     if status.embedder_differs {
         note("The embedder is another one now: the next `lorewell ingest` makes new vectors.");
