@@ -146,9 +146,6 @@ pub(crate) enum Command {
     /// Exit codes and what they mean
     #[command(name = "exit-codes", hide = true, override_help = crate::exit::HELP)]
     ExitCodes,
-    /// Read files on behalf of an ingest
-    #[command(hide = true)]
-    LoadWorker,
 }
 
 /// Arguments of `ingest`.

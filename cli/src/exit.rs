@@ -38,7 +38,8 @@ Exit codes:
   6    a check failed (doctor)
   130  interrupted by Ctrl-C
 
-Standard output carries the result and nothing else; everything else goes to standard error.";
+Standard output carries the result and nothing else; everything else goes to
+standard error.";
 
 /// An error of the arguments that only shows after they were read.
 #[derive(Debug)]
@@ -80,10 +81,11 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
 pub(crate) fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
-        let said = without_number(&cause.to_string());
+        let cause = cause.to_string();
+        let said = without_number(&cause);
         if message.is_empty() {
-            message = said;
-        } else if !message.ends_with(&said) {
+            said.clone_into(&mut message);
+        } else if !message.ends_with(said) {
             message = format!("{message}: {said}");
         }
     }
@@ -91,9 +93,9 @@ pub(crate) fn message(error: &anyhow::Error) -> String {
 }
 
 /// Leaves out the operating system's number of an error, which only its words explain.
-fn without_number(said: &str) -> String {
+pub(crate) fn without_number(said: &str) -> &str {
     let number = said.rfind(" (os error ").filter(|_| said.ends_with(')'));
-    number.map_or(said, |start| &said[..start]).to_owned()
+    number.map_or(said, |start| &said[..start])
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn an_error_says_each_cause_once() {
         let io = || std::io::Error::from_raw_os_error(2);
-        let words = without_number(&io().to_string());
+        let words = without_number(&io().to_string()).to_owned();
         assert!(!words.contains("os error") && !words.is_empty(), "{words}");
         let twice = anyhow::Error::new(io()).context(format!("reading `a`: {}", io()));
         assert_eq!(message(&twice), format!("reading `a`: {words}"));

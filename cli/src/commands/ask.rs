@@ -70,7 +70,7 @@ async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::
         ));
     }
     for (path, why) in &report.failed {
-        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(why)));
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), super::why_of(&index, path, why)));
     }
     Ok(index)
 }

@@ -92,7 +92,7 @@ async fn look_into(global: &Global, folders: &Folders, checks: &mut Vec<Check>) 
     // A broken embedder was reported already; the rest of the brain can be looked at without.
     let opened = if has_embedder { brain.open(&config).await } else { brain.open_with(&config, None).await };
     match opened {
-        Err(error) => checks.push(Check::fail(format!("brain   {}", message(&error)), "lorewell ingest")),
+        Err(error) => checks.push(Check { fix: None, ..Check::fail(format!("brain   {}", message(&error)), "") }),
         Ok(index) => {
             if let Err(error) = documents(&index, checks).await {
                 checks.push(Check::fail(format!("brain   {}", message(&error)), "lorewell ingest"));
@@ -164,7 +164,7 @@ async fn documents(index: &Index, checks: &mut Vec<Check>) -> Result<()> {
     });
     if status.embedded < status.chunks && status.embedder.is_some() {
         let missing = count(status.chunks - status.embedded, "passage");
-        checks.push(Check::warn(format!("{missing} wait for a vector"), "lorewell ingest"));
+        checks.push(Check::warn(format!("{missing} without a vector yet"), "lorewell ingest"));
     }
     if status.failed > 0 {
         checks.push(Check::warn(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::{Index, Ingest, Report};
 
-use super::Session;
+use super::{Session, why_of};
 use crate::args;
 use crate::brain::Brain;
 use crate::exit::{Exit, Misuse};
@@ -49,7 +49,7 @@ pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
     } else if args.dry_run {
         print_plan(&report)?;
     } else {
-        print_report(session, &report)?;
+        print_report(session, &index, &report)?;
     }
     Ok(match () {
         () if report.cancelled => Exit::Interrupted,
@@ -122,7 +122,7 @@ fn parts(report: &Report, first: &str) -> String {
     std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join(", ")
 }
 
-fn print_report(session: &Session, report: &Report) -> Result<()> {
+fn print_report(session: &Session, index: &Index, report: &Report) -> Result<()> {
     let parts = parts(report, &format!("{} indexed", output::thousands(report.indexed)));
     let state = if report.cancelled { "Stopped" } else { "Done" };
     output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts))?;
@@ -138,10 +138,10 @@ fn print_report(session: &Session, report: &Report) -> Result<()> {
         ))?;
     }
     print_skipped(report);
-    print_problems(report);
+    print_problems(index, report);
     if report.vectors_pending > 0 {
         let why = if report.cancelled { "the next ingest goes on" } else { "search is by words until they are made" };
-        note(&format!("{} have no vector yet: {why}.", count(report.vectors_pending, "passage")));
+        note(&format!("{} without a vector yet: {why}.", count(report.vectors_pending, "passage")));
     }
     Ok(())
 }
@@ -164,13 +164,13 @@ fn print_skipped(report: &Report) {
     }
 }
 
-fn print_problems(report: &Report) {
+fn print_problems(index: &Index, report: &Report) {
     let failed = report.failed.iter().map(|(path, why)| (path, why.clone()));
     let warned = report.warnings.iter().map(|(path, why)| (path, why.join("; ")));
     let all = failed.chain(warned);
     let more = (report.failed.len() + report.warnings.len()).saturating_sub(PROBLEMS_SHOWN_MAX);
     for (path, why) in all.take(PROBLEMS_SHOWN_MAX) {
-        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(&why)));
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), why_of(index, path, &why)));
     }
     if more > 0 {
         note(&format!("… and {more} more: lorewell status --problems"));

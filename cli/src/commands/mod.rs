@@ -21,8 +21,9 @@ use lorewell::rag::index::Index;
 use crate::args::{Args, Command, Global, WELCOME};
 use crate::brain::Brain;
 use crate::config::Config;
-use crate::exit::Exit;
+use crate::exit::{Exit, without_number};
 use crate::folders::Folders;
+use crate::output::plain;
 
 /// What every command works with.
 #[derive(Debug)]
@@ -90,19 +91,27 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ExitCodes
-        | Command::Doctor
-        | Command::LoadWorker => unreachable!("these were run without a session"),
+        | Command::Doctor => unreachable!("these were run without a session"),
     }
 }
 
 /// Returns the absolute path of a folder that must be there.
 fn folder(path: &Path) -> Result<PathBuf> {
-    let found = std::fs::canonicalize(path);
-    let found = found.with_context(|| format!("opening the folder `{}`; check the spelling", path.display()))?;
+    if !path.exists() {
+        bail!("`{}` does not exist; check the spelling", path.display());
+    }
+    let found = std::fs::canonicalize(path).with_context(|| format!("opening the folder `{}`", path.display()))?;
     if !found.is_dir() {
         bail!("`{}` is not a folder; give the folder it lies in", path.display());
     }
     Ok(found)
+}
+
+/// Says why a file was left out or failed, beside its name: its place on disk need not be said again.
+fn why_of(index: &Index, path: &str, reason: &str) -> String {
+    let file = index.file_of(path);
+    let file = std::path::absolute(&file).unwrap_or(file);
+    plain(without_number(&reason.replace(&format!("`{}`", file.display()), "it")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

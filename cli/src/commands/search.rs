@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use lorewell::rag::index::{FileState, Index};
-use lorewell::rag::search::{Filter, Fusion, Hit, Hits, Meaning, Mode, Part, Search, Why};
+use lorewell::rag::search::{Filter, Fusion, Hit, Hits, LIMIT_MAX, Meaning, Mode, Part, Search, Why};
 
-use super::{Session, last};
+use super::{Session, last, why_of};
 use crate::args;
 use crate::exit::{Exit, Misuse};
 use crate::output::{self, BOLD, DIM, REFERENCE, columns, count, note, paint, plain};
@@ -18,14 +18,15 @@ pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
         return Err(Misuse("what to search for? for example: lorewell search \"cache\"".to_owned()).into());
     }
     let index = session.index().await?;
+    let limit = args.limit.unwrap_or_else(|| session.config.number("limit"));
     let search = index
         .search(&question)
         .mode(mode(args.mode))
         .fusion(fusion(session, args.fusion))
         .filter(filter(&args.filters))
-        .limit(args.limit.unwrap_or_else(|| session.config.number("limit")));
+        .limit(limit);
     if let Some(file) = args.why {
-        return why(session, search, &file).await;
+        return why(session, &index, search, &file, limit).await;
     }
     let hits = if args.explain { search.explain().await? } else { search.await? };
     last::keep(session, &hits.hits.iter().map(|hit| shown(session, hit)).collect::<Vec<_>>());
@@ -91,19 +92,20 @@ fn explain(hit: &Hit) -> Result<()> {
     output::line(&paint(DIM, &format!("    words: {}", plain(&terms.join(", ")))))
 }
 
-async fn why(session: &Session, search: Search, file: &str) -> Result<Exit> {
+async fn why(session: &Session, index: &Index, search: Search, file: &str, limit: usize) -> Result<Exit> {
     let why = search.why(file).await?;
     if session.is_json() {
         session.json(&why)?;
     } else {
-        print_why(&why)?;
+        print_why(index, &why, limit)?;
     }
     Ok(if why.rank.is_some() { Exit::Done } else { Exit::Nothing })
 }
 
-fn print_why(why: &Why) -> Result<()> {
+fn print_why(index: &Index, why: &Why, limit: usize) -> Result<()> {
     let path = paint(REFERENCE, &plain(&why.file.path));
-    let reason = plain(why.file.reason.as_deref().unwrap_or("no reason was noted"));
+    let reason = why.file.reason.as_deref().unwrap_or("no reason was noted");
+    let reason = why_of(index, &why.file.path, reason);
     match why.file.state {
         FileState::Skipped => return output::line(&format!("{path} was skipped: {reason}.")),
         FileState::Failed => return output::line(&format!("{path} could not be read: {reason}.")),
@@ -111,7 +113,7 @@ fn print_why(why: &Why) -> Result<()> {
     }
     output::line(&format!("{path} is indexed ({}).", count(why.chunks, "passage")))?;
     if why.filtered {
-        output::line("A filter of this search leaves it out.")?;
+        return output::line("A filter of this search leaves it out.");
     }
     output::line(&match why.rank {
         Some(rank) => {
@@ -127,7 +129,7 @@ fn print_why(why: &Why) -> Result<()> {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
     output::line(&format!("  words found: {}    words missing: {}", words(found), words(missing)))?;
-    if let Some(rank) = why.rank {
+    if let Some(rank) = why.rank.filter(|rank| (limit + 1..=LIMIT_MAX).contains(rank)) {
         note(&format!("To see it: -n {rank}"));
     }
     say_meaning(&why.meaning);

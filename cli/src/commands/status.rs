@@ -1,10 +1,10 @@
 //! `status`: what the brain holds, and what is wrong with which file.
 
 use anyhow::Result;
-use lorewell::rag::index::{FileInfo, FileState, Status};
+use lorewell::rag::index::{FileInfo, FileState, Index, Status};
 use serde::Serialize;
 
-use super::Session;
+use super::{Session, why_of};
 use crate::exit::Exit;
 use crate::output::{self, BAD, DIM, WARN, count, note, paint, plain};
 
@@ -30,7 +30,7 @@ pub(super) async fn run(session: &Session, problems: bool) -> Result<Exit> {
         session.json(&Report { brain: index.dir(), status: &status, problems })?;
     } else {
         print(index.dir(), &status)?;
-        print_problems(&files)?;
+        print_problems(&index, &files)?;
         if problems && files.is_empty() {
             note("No file was skipped or failed.");
         }
@@ -62,7 +62,7 @@ fn print(dir: &std::path::Path, status: &Status) -> Result<()> {
         note("New vectors are half made: `lorewell ingest` goes on.");
     } else if status.embedded < status.chunks && status.embedder.is_some() {
         note(&format!(
-            "{} wait for a vector: `lorewell ingest` goes on.",
+            "{} without a vector yet: `lorewell ingest` goes on.",
             count(status.chunks - status.embedded, "passage")
         ));
     }
@@ -72,13 +72,13 @@ fn print(dir: &std::path::Path, status: &Status) -> Result<()> {
     Ok(())
 }
 
-fn print_problems(files: &[FileInfo]) -> Result<()> {
+fn print_problems(index: &Index, files: &[FileInfo]) -> Result<()> {
     for file in files {
         let (style, state) = match file.state {
             FileState::Failed => (BAD, "failed "),
             _ => (WARN, "skipped"),
         };
-        let reason = plain(file.reason.as_deref().unwrap_or_default());
+        let reason = why_of(index, &file.path, file.reason.as_deref().unwrap_or_default());
         output::line(&format!("{} {}  {reason}", paint(style, state), plain(&file.path)))?;
     }
     Ok(())

@@ -178,11 +178,12 @@ fn words(line: &str) -> Vec<String> {
 
 /// Replaces durations such as `0.21 s`.
 fn without_times(text: &str) -> String {
-    let words: Vec<&str> = text.split(' ').collect();
+    let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
     let is_time = |index: usize| {
-        let number = words[index].contains('.') && words[index].trim_start().parse::<f64>().is_ok();
-        number && words.get(index + 1).is_some_and(|unit| unit.trim_end_matches([':', '.', '\n']) == "s" || unit.starts_with("s\n"))
+        let number = words[index].strip_suffix(' ').filter(|word| word.contains('.'));
+        let unit = words.get(index + 1).map_or("", |unit| unit.trim_end());
+        number.is_some_and(|number| number.parse::<f64>().is_ok()) && matches!(unit, "s" | "s:" | "s.")
     };
-    let shown = (0..words.len()).map(|index| if is_time(index) { "[TIME]" } else { words[index] });
-    shown.collect::<Vec<_>>().join(" ")
+    let shown = (0..words.len()).map(|index| if is_time(index) { "[TIME] " } else { words[index] });
+    shown.collect()
 }
