@@ -72,11 +72,11 @@ async fn paths(index: &Index, sources: &[PathBuf]) -> Result<Ingest> {
 pub(super) async fn watched(ingest: Ingest) -> Result<Report> {
     let cancel = Arc::new(AtomicBool::new(false));
     let display = Arc::new(Display::new());
-    let shown = Arc::clone(&display);
+    let (shown, told) = (Arc::clone(&display), Arc::clone(&display));
     let ingest = ingest.cancel(Arc::clone(&cancel)).on_progress(move |progress| shown.update(&progress));
     let interrupt = tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            note("Stopping after this batch; what is done stays. Press Ctrl-C again to stop at once.");
+            told.say("Stopping after this batch; what is done stays (Ctrl-C again: stop at once).");
             cancel.store(true, Ordering::Relaxed);
         }
         if tokio::signal::ctrl_c().await.is_ok() {

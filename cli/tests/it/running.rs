@@ -9,7 +9,7 @@ use crate::place::{Place, Run};
 
 /// Passages to embed: enough to be in the middle of it when the first of them begin.
 const NOTES: usize = 20;
-const SECTIONS: usize = 12;
+const SECTIONS: usize = 18;
 
 #[test]
 fn one_writes_others_read_and_ctrl_c_keeps_what_is_done() {
@@ -53,7 +53,7 @@ fn a_second_ctrl_c_stops_at_once_and_nothing_is_lost() {
     let mut writer = Ingest::start(&place);
     writer.wait_for("Searchable by words now");
     writer.signal("INT");
-    writer.wait_for("Press Ctrl-C again to stop at once");
+    writer.wait_for("Ctrl-C again: stop at once");
     writer.signal("INT");
     assert_eq!(writer.end(&place).code, 130);
     place.ok("ingest -q");
