@@ -99,6 +99,11 @@ pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocumen
 }
 
 impl Candidate {
+    /// Tells whether the file's content is what is stored, whatever its time says.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.known.is_some_and(|known| hash_file(&self.file).is_ok_and(|hash| hash == known))
+    }
+
     fn row(&self, state: FileState, reason: Option<String>, hash: Option<[u8; 32]>) -> FileRow {
         FileRow { path: self.path.clone(), state, reason, bytes: self.bytes, modified: self.modified, hash }
     }

@@ -84,7 +84,9 @@ impl Run {
             let roots = self.roots(table, paths)?;
             self.compare(table, &roots)
         })?;
-        self.report.indexed = work.candidates.len() as u64;
+        let changed = work.candidates.par_iter().filter(|candidate| !candidate.is_unchanged()).count();
+        self.report.indexed = changed as u64;
+        self.report.unchanged += (work.candidates.len() - changed) as u64;
         self.report.removed = work.gone;
         Ok(self.report)
     }
