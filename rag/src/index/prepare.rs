@@ -162,7 +162,8 @@ pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 fn date_of(modified: i64) -> Option<String> {
-    let timestamp = jiff::Timestamp::from_nanosecond(i128::from(modified)).ok().filter(|_| modified != 0)?;
+    let since_epoch = i128::from(modified).abs(); // negative: not trusted, see `stamp`
+    let timestamp = jiff::Timestamp::from_nanosecond(since_epoch).ok().filter(|_| modified != 0)?;
     Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
@@ -176,6 +177,14 @@ mod tests {
         assert_eq!(meaning_of(Some("Tea"), &headings, "80 degrees"), "Tea > Water\n80 degrees");
         assert_eq!(meaning_of(Some("Drinks"), &headings[..1], "80 degrees"), "Drinks > Tea\n80 degrees");
         assert_eq!(meaning_of(None, &[], "80 degrees"), "80 degrees");
+    }
+
+    #[test]
+    fn a_day_is_known_even_if_its_time_stamp_is_not_trusted() {
+        let noon = 1_767_268_800_000_000_000; // 2026-01-01T12:00:00Z
+        assert_eq!(date_of(noon).as_deref(), Some("2026-01-01"));
+        assert_eq!(date_of(-noon), date_of(noon));
+        assert_eq!(date_of(0), None);
     }
 
     #[test]

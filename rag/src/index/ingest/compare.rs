@@ -91,9 +91,9 @@ impl Run {
     }
 
     fn compare_file(&mut self, path: String, found: Found, known: &HashMap<String, FileRow>, work: &mut Work) {
-        let modified = trusted(found.modified);
+        let modified = stamp(found.modified);
         let row = known.get(&path);
-        let same = row.filter(|row| modified != 0 && row.modified == modified && row.bytes == found.bytes);
+        let same = row.filter(|row| modified > 0 && row.modified == modified && row.bytes == found.bytes);
         match same.map(|row| (row.state, row.reason.clone().unwrap_or_default())) {
             Some((FileState::Indexed, _)) => self.report.unchanged += 1,
             Some((FileState::Failed, reason)) => drop(self.report.failed.insert(path, reason)),
@@ -129,7 +129,8 @@ fn existing(roots: &[(String, PathBuf)]) -> Vec<PathBuf> {
     roots.iter().map(|(_, path)| path.clone()).filter(|path| path.exists()).collect()
 }
 
-fn trusted(modified: SystemTime) -> i64 {
+/// Returns the time stamp to store: negative while it cannot be trusted, so that it equals none and still says the day.
+fn stamp(modified: SystemTime) -> i64 {
     let is_racy = SystemTime::now().duration_since(modified).is_ok_and(|age| age < RACY_AGE);
-    if is_racy { 0 } else { nanoseconds(modified) }
+    if is_racy { -nanoseconds(modified) } else { nanoseconds(modified) }
 }
