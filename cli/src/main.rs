@@ -47,10 +47,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         // Nothing is left to do if the terminal is gone.
         _ => drop(error.print()),
     }
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
-        _ => Exit::Usage.into(),
-    }
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_answer { Exit::Done.into() } else { Exit::Usage.into() }
 }
 
 /// Says what to type instead of a word that is no command.

@@ -104,7 +104,7 @@ fn cited(citation: &Citation) -> String {
     let standing = match citation.standing {
         Standing::Verified => paint(GOOD, "verified"),
         Standing::Moved => paint(WARN, "moved since the ingest, verified at its new place"),
-        _ => paint(BAD, "unsupported"),
+        Standing::Unsupported | _ => paint(BAD, "unsupported"),
     };
     format!("{number} {}", columns([&reference, &headings, &standing]))
 }

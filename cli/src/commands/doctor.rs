@@ -55,7 +55,7 @@ pub(super) async fn run(global: Global) -> Result<Exit> {
     let mut checks = vec![machine()];
     match Folders::find() {
         Err(error) => {
-            checks.push(Check::fail(format!("folders: {}", message(&error)), "set LOREWELL_HOME to a folder"))
+            checks.push(Check::fail(format!("folders: {}", message(&error)), "set LOREWELL_HOME to a folder"));
         }
         Ok(folders) => look_into(&global, &folders, &mut checks).await,
     }

@@ -153,7 +153,7 @@ fn print_skipped(report: &Report) {
         *reasons.entry(reason).or_default() += 1;
     }
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
-    reasons.sort_by(|a, b| b.1.cmp(&a.1));
+    reasons.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     let shown: Vec<String> = reasons
         .iter()
         .take(PROBLEMS_SHOWN_MAX)

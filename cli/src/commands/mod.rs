@@ -69,9 +69,16 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { dir } => return manual::man(dir.as_deref()),
         Command::ExitCodes => return manual::exit_codes(),
-        Command::Config { command } => return config::run(args.global, &command),
+        Command::Config { command } => return config::run(&args.global, &command),
         Command::Doctor => return runtime()?.block_on(doctor::run(args.global)),
-        _ => {}
+        Command::Init { .. }
+        | Command::Ingest(_)
+        | Command::Search(_)
+        | Command::Ask(_)
+        | Command::Show { .. }
+        | Command::Ls { .. }
+        | Command::Status { .. }
+        | Command::Rm { .. } => {}
     }
     let session = Session::start(args.global)?;
     runtime()?.block_on(dispatch(session, command))

@@ -20,9 +20,9 @@ pub(super) async fn run(session: &Session, paths: &[PathBuf]) -> Result<Exit> {
     let index = session.index().await?;
     let mut all = Removed { removed: Vec::new(), chunks: 0 };
     for path in paths {
-        let removal = index.remove(path).await.map_err(|error| match error.kind() {
-            Kind::NotFound => anyhow!("{error}; `lorewell ls` lists the documents"),
-            _ => error.into(),
+        let removal = index.remove(path).await.map_err(|error| {
+            let is_unknown = error.kind() == Kind::NotFound;
+            if is_unknown { anyhow!("{error}; `lorewell ls` lists the documents") } else { error.into() }
         })?;
         all.removed.extend(removal.removed);
         all.chunks += removal.chunks;

@@ -106,10 +106,11 @@ fn print_why(index: &Index, why: &Why, limit: usize) -> Result<()> {
     let path = paint(REFERENCE, &plain(&why.file.path));
     let reason = why.file.reason.as_deref().unwrap_or("no reason was noted");
     let reason = why_of(index, &why.file.path, reason);
-    match why.file.state {
-        FileState::Skipped => return output::line(&format!("{path} was skipped: {reason}.")),
-        FileState::Failed => return output::line(&format!("{path} could not be read: {reason}.")),
-        _ => {}
+    if why.file.state == FileState::Skipped {
+        return output::line(&format!("{path} was skipped: {reason}."));
+    }
+    if why.file.state == FileState::Failed {
+        return output::line(&format!("{path} could not be read: {reason}."));
     }
     output::line(&format!("{path} is indexed ({}).", count(why.chunks, "passage")))?;
     if why.filtered {
@@ -138,13 +139,14 @@ fn print_why(index: &Index, why: &Why, limit: usize) -> Result<()> {
 
 /// Says so when the search by meaning was not whole.
 pub(super) fn say_meaning(meaning: &Meaning) {
-    match meaning {
-        Meaning::Partial { embedded, chunks } => {
-            let percent = embedded * 100 / (*chunks).max(1);
-            note(&format!("Vectors are {percent} % ready; the rest was searched by words. Continue: lorewell ingest"));
-        }
-        Meaning::Off { why } if why != "only words were asked for" => note(&format!("Searched by words only: {why}.")),
-        _ => {}
+    if let Meaning::Partial { embedded, chunks } = meaning {
+        let percent = embedded * 100 / (*chunks).max(1);
+        note(&format!("Vectors are {percent} % ready; the rest was searched by words. Continue: lorewell ingest"));
+    }
+    if let Meaning::Off { why } = meaning
+        && why != "only words were asked for"
+    {
+        note(&format!("Searched by words only: {why}."));
     }
 }
 

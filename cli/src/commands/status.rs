@@ -74,10 +74,7 @@ fn print(dir: &std::path::Path, status: &Status) -> Result<()> {
 
 fn print_problems(index: &Index, files: &[FileInfo]) -> Result<()> {
     for file in files {
-        let (style, state) = match file.state {
-            FileState::Failed => (BAD, "failed "),
-            _ => (WARN, "skipped"),
-        };
+        let (style, state) = if file.state == FileState::Failed { (BAD, "failed ") } else { (WARN, "skipped") };
         let reason = why_of(index, &file.path, file.reason.as_deref().unwrap_or_default());
         output::line(&format!("{} {}  {reason}", paint(style, state), plain(&file.path)))?;
     }
