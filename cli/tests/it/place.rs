@@ -107,7 +107,7 @@ impl Place {
             without_times(&text.replace(self.home().to_str().unwrap(), "[HOME]"))
         };
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", output.status));
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let (stdout, stderr) = (text(output.stdout), without_rates(&text(output.stderr)));
         assert!(!stderr.contains("panicked"), "it panicked: {stderr}");
         Run { stdout, stderr, code }
     }
@@ -174,6 +174,12 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// Leaves out how fast an ingest goes, which it says every few seconds: `1,200 passages  240/s`.
+fn without_rates(text: &str) -> String {
+    let is_rate = |line: &str| line.starts_with(|c: char| c.is_ascii_digit()) && line.trim_end().ends_with("/s");
+    text.split_inclusive('\n').filter(|line| !is_rate(line)).collect()
 }
 
 /// Replaces durations such as `0.21 s`.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::place::{Place, Run};
 
-/// Passages to embed: enough to be in the middle of it when the first of them begin.
+/// Passages to embed: more than one batch of them, so that a stopped run leaves some.
 const NOTES: usize = 20;
 const SECTIONS: usize = 18;
 
@@ -68,7 +68,7 @@ fn write_notes(place: &Place) {
         for section in 0..SECTIONS {
             let sentence =
                 format!("Room {section} of house {note} has a kettle that was bought in {}. ", 1900 + section);
-            write!(text, "\n## Room {section}\n\n{}\n", sentence.repeat(12)).unwrap();
+            write!(text, "\n## Room {section}\n\n{}\n", sentence.repeat(3)).unwrap();
         }
         place.write(&format!("docs/note-{note}.md"), text);
     }

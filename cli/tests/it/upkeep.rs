@@ -44,7 +44,7 @@ exit 0
         &place,
         "ls library/tools --jsonl -q",
         str![[r#"
-{"schema":1,"path":"library/tools/torque.py","format":"code","title":null,"date":null,"tags":[],"bytes":2247,"chunks":4}
+{"schema":1,"path":"library/tools/torque.py","format":"code","title":null,"date":"[..]","tags":[],"bytes":2247,"chunks":4}
 exit 0
 
 "#]],
