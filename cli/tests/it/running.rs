@@ -9,7 +9,7 @@ use crate::place::{Place, Run};
 
 /// Passages to embed: more than one batch of them, so that a stopped run leaves some.
 const NOTES: usize = 20;
-const SECTIONS: usize = 18;
+const SECTIONS: usize = 15; // each too long to share a passage with the next
 
 #[test]
 fn one_writes_others_read_and_ctrl_c_keeps_what_is_done() {
@@ -68,7 +68,7 @@ fn write_notes(place: &Place) {
         for section in 0..SECTIONS {
             let sentence =
                 format!("Room {section} of house {note} has a kettle that was bought in {}. ", 1900 + section);
-            write!(text, "\n## Room {section}\n\n{}\n", sentence.repeat(3)).unwrap();
+            write!(text, "\n## Room {section}\n\n{}\n", sentence.repeat(10)).unwrap();
         }
         place.write(&format!("docs/note-{note}.md"), text);
     }
