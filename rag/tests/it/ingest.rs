@@ -70,6 +70,18 @@ async fn an_edit_embeds_what_it_changed() {
 }
 
 #[tokio::test]
+async fn an_edit_that_changes_no_passage_writes_none() {
+    let world = World::new();
+    world.write("a.md", sections(&["kettle", "lamp"]));
+    let index = world.open().await;
+    world.ingest(&index).await;
+    world.write("a.md", sections(&["kettle", "lamp"]) + "\n\n\n");
+    let report = world.ingest(&index).await;
+    assert_eq!((report.indexed, report.chunks_added, report.chunks_kept), (1, 0, 2), "{report:?}");
+    assert_eq!(world.ingest(&index).await.unchanged, 1);
+}
+
+#[tokio::test]
 async fn chunks_that_stay_know_where_they_lie_now() {
     let world = World::new();
     world.write("a.md", sections(&["kettle", "lamp"]));
