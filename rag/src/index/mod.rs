@@ -56,6 +56,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Returns the defaults with the embedder that is bundled with Lorewell.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if the bundled weights are damaged.
+    #[cfg(feature = "bundled-minilm")]
+    pub fn bundled() -> Result<Self> {
+        Ok(Self { embedder: Some(Embedder::bundled()?), ..Self::default() })
+    }
+}
+
 /// A query that a commit overtakes is asked again. Commits are tens of milliseconds apart, queries take a few, so one
 /// that is overtaken so often is on a machine too busy for any answer.
 const QUERY_ATTEMPTS_MAX: u32 = 10;

@@ -9,7 +9,7 @@ use lorewell_model::{Kind, Result, ResultExt as _};
 use super::table::{FileRow, FileState, NewChunk, NewDocument};
 use crate::chunk::{Chunker, CountTokens};
 use crate::ids::ChunkId;
-use crate::load::{Loaded, Loader};
+use crate::load::{Loaded, Loader, SkipReason};
 use crate::place::Places;
 use crate::sparse::{Terms, detect_language};
 
@@ -36,6 +36,8 @@ pub(crate) enum Prepared {
     Unchanged(FileRow),
     /// Its content is new.
     Changed(Box<NewDocument>),
+    /// It has nothing to index, and that is as it should be.
+    Skipped(FileRow),
     /// It could not be read.
     Failed(FileRow),
 }
@@ -52,12 +54,15 @@ pub(crate) struct Tools<'a> {
 pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
     match try_prepare(candidate, tools) {
         Ok(prepared) => prepared,
-        Err(error) => {
-            let row = candidate.row(FileState::Failed, Some(error.to_string()), None);
-            // What the file says of itself stays true until it changes; the next run tries again after anything else.
-            let modified = if is_lasting(error.kind()) { row.modified } else { 0 };
-            Prepared::Failed(FileRow { modified, ..row })
-        }
+        Err(error) => match SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
+            Some(reason) => Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)),
+            None => {
+                let row = candidate.row(FileState::Failed, Some(error.to_string()), None);
+                // What the file says of itself stays true until it changes; the next run tries again after anything else.
+                let modified = if is_lasting(error.kind()) { row.modified } else { 0 };
+                Prepared::Failed(FileRow { modified, ..row })
+            }
+        },
     }
 }
 
@@ -94,6 +99,11 @@ pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocumen
 }
 
 impl Candidate {
+    /// Tells whether the file's content is what is stored, whatever its time says.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.known.is_some_and(|known| hash_file(&self.file).is_ok_and(|hash| hash == known))
+    }
+
     fn row(&self, state: FileState, reason: Option<String>, hash: Option<[u8; 32]>) -> FileRow {
         FileRow { path: self.path.clone(), state, reason, bytes: self.bytes, modified: self.modified, hash }
     }
@@ -152,7 +162,8 @@ pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 fn date_of(modified: i64) -> Option<String> {
-    let timestamp = jiff::Timestamp::from_nanosecond(i128::from(modified)).ok().filter(|_| modified != 0)?;
+    let since_epoch = i128::from(modified).abs(); // negative: not trusted, see `stamp`
+    let timestamp = jiff::Timestamp::from_nanosecond(since_epoch).ok().filter(|_| modified != 0)?;
     Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
@@ -166,6 +177,14 @@ mod tests {
         assert_eq!(meaning_of(Some("Tea"), &headings, "80 degrees"), "Tea > Water\n80 degrees");
         assert_eq!(meaning_of(Some("Drinks"), &headings[..1], "80 degrees"), "Drinks > Tea\n80 degrees");
         assert_eq!(meaning_of(None, &[], "80 degrees"), "80 degrees");
+    }
+
+    #[test]
+    fn a_day_is_known_even_if_its_time_stamp_is_not_trusted() {
+        let noon = 1_767_268_800_000_000_000; // 2026-01-01T12:00:00Z
+        assert_eq!(date_of(noon).as_deref(), Some("2026-01-01"));
+        assert_eq!(date_of(-noon), date_of(noon));
+        assert_eq!(date_of(0), None);
     }
 
     #[test]

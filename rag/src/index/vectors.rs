@@ -43,6 +43,9 @@ impl Writer {
             return Ok(Made { pending: of, ..Made::default() });
         };
         let mut total = Made { pending: of, ..Made::default() };
+        if of > 0 {
+            tell(Progress::Embedded { chunks: 0, of }); // the first batch takes a while; say that it has begun
+        }
         while !cancel.load(Ordering::Relaxed) {
             let batch = pending(&self.table, ChunkId(0), BATCH_CHUNKS)?;
             if batch.is_empty() {

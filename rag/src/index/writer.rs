@@ -23,7 +23,9 @@ use super::table::read::{IdsOf, chunk_ids, chunks, document};
 use super::table::{Batch, Plan, Table, meta, set_meta, write};
 use crate::dense::{DenseStore, LocalDense};
 use crate::ids::ChunkId;
-use crate::sparse::{SparseStore, TantivySparse, Terms, detect_language};
+#[cfg(feature = "tantivy")]
+use crate::sparse::TantivySparse;
+use crate::sparse::{SparseStore, Terms, detect_language};
 use crate::stores::Access;
 
 /// Chunks repaired at a time, to bound memory.
@@ -59,6 +61,14 @@ pub(crate) async fn create_generation(generation: &Generation, index: &Path) -> 
 }
 
 /// Opens a generation's words.
+#[cfg(not(feature = "tantivy"))]
+pub(crate) async fn open_sparse(_generation: &Path, _access: Access) -> Result<Arc<dyn SparseStore>> {
+    let message = "an index needs the `tantivy` feature; add `features = [\"tantivy\"]`";
+    std::future::ready(Err(Error::new(Kind::Config, message))).await
+}
+
+/// Opens a generation's words.
+#[cfg(feature = "tantivy")]
 pub(crate) async fn open_sparse(generation: &Path, access: Access) -> Result<Arc<dyn SparseStore>> {
     Ok(Arc::new(TantivySparse::open(generation.join("sparse"), access).await?))
 }

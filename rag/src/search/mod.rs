@@ -30,7 +30,7 @@ const CANDIDATES: usize = 100;
 /// Hits of a query that names no limit.
 const LIMIT: usize = 8;
 /// Hits of any query; a person or a model reads far fewer.
-const LIMIT_MAX: usize = 1_000;
+pub const LIMIT_MAX: usize = 1_000;
 /// How many times more candidates are asked for when dead ones took the places of live ones.
 const WIDEN: usize = 4;
 

@@ -69,7 +69,7 @@ impl Run {
                 self.keep_below(&path, &mut known);
             }
             if !is_under(&path, &own) && seen.insert(path.clone()) {
-                self.skip(path, skipped.reason.to_string(), &known, &mut work);
+                self.leave_out(path, &skipped.reason, &known, &mut work);
             }
         }
         work.gone = known.into_keys().filter(|path| !seen.contains(path)).collect();
@@ -91,15 +91,14 @@ impl Run {
     }
 
     fn compare_file(&mut self, path: String, found: Found, known: &HashMap<String, FileRow>, work: &mut Work) {
-        let modified = trusted(found.modified);
+        let modified = stamp(found.modified);
         let row = known.get(&path);
-        let same = row.filter(|row| modified != 0 && row.modified == modified && row.bytes == found.bytes);
-        match same.map(|row| (row.state, &row.reason)) {
+        let same = row.filter(|row| modified > 0 && row.modified == modified && row.bytes == found.bytes);
+        match same.map(|row| (row.state, row.reason.clone().unwrap_or_default())) {
             Some((FileState::Indexed, _)) => self.report.unchanged += 1,
-            Some((FileState::Failed, reason)) => {
-                self.report.failed.insert(path, reason.clone().unwrap_or_default());
-            }
-            Some((FileState::Skipped, _)) | None => {
+            Some((FileState::Failed, reason)) => drop(self.report.failed.insert(path, reason)),
+            Some((FileState::Skipped, reason)) => drop(self.report.skipped.insert(path, reason)),
+            None => {
                 let known = row.filter(|row| row.state == FileState::Indexed).and_then(|row| row.hash);
                 work.candidates.push(Candidate { path, file: found.path, bytes: found.bytes, modified, known });
             }
@@ -114,19 +113,15 @@ impl Run {
         known.retain(|path, _| !below(path));
     }
 
-    fn skip(&mut self, path: String, reason: String, known: &HashMap<String, FileRow>, work: &mut Work) {
-        let row = FileRow {
-            path,
-            state: FileState::Skipped,
-            reason: Some(reason.clone()),
-            bytes: 0,
-            modified: 0,
-            hash: None,
-        };
+    fn leave_out(&mut self, path: String, why: &SkipReason, known: &HashMap<String, FileRow>, work: &mut Work) {
+        let is_failure = why.is_failure();
+        let state = if is_failure { FileState::Failed } else { FileState::Skipped };
+        let row = FileRow { path, state, reason: Some(why.to_string()), bytes: 0, modified: 0, hash: None };
         if known.get(&row.path) != Some(&row) {
             work.left_out.push(row.clone());
         }
-        self.report.skipped.insert(row.path, reason);
+        let list = if is_failure { &mut self.report.failed } else { &mut self.report.skipped };
+        list.insert(row.path, why.to_string());
     }
 }
 
@@ -134,7 +129,8 @@ fn existing(roots: &[(String, PathBuf)]) -> Vec<PathBuf> {
     roots.iter().map(|(_, path)| path.clone()).filter(|path| path.exists()).collect()
 }
 
-fn trusted(modified: SystemTime) -> i64 {
+/// Returns the time stamp to store: negative while it cannot be trusted, so that it equals none and still says the day.
+fn stamp(modified: SystemTime) -> i64 {
     let is_racy = SystemTime::now().duration_since(modified).is_ok_and(|age| age < RACY_AGE);
-    if is_racy { 0 } else { nanoseconds(modified) }
+    if is_racy { -nanoseconds(modified) } else { nanoseconds(modified) }
 }

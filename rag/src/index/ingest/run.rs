@@ -84,7 +84,9 @@ impl Run {
             let roots = self.roots(table, paths)?;
             self.compare(table, &roots)
         })?;
-        self.report.indexed = work.candidates.len() as u64;
+        let changed = work.candidates.par_iter().filter(|candidate| !candidate.is_unchanged()).count();
+        self.report.indexed = changed as u64;
+        self.report.unchanged += (work.candidates.len() - changed) as u64;
         self.report.removed = work.gone;
         Ok(self.report)
     }
@@ -214,6 +216,10 @@ impl Run {
                 self.report.unchanged += 1;
                 batch.files.push(row);
             }
+            Prepared::Skipped(row) => {
+                self.report.skipped.insert(row.path.clone(), row.reason.clone().unwrap_or_default());
+                batch.files.push(row);
+            }
             Prepared::Failed(row) => {
                 self.report.failed.insert(row.path.clone(), row.reason.clone().unwrap_or_default());
                 batch.files.push(row);
@@ -249,14 +255,14 @@ impl Run {
 impl Prepared {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Unchanged(row) | Self::Failed(row) => row.bytes,
+            Self::Unchanged(row) | Self::Skipped(row) | Self::Failed(row) => row.bytes,
             Self::Changed(new) => new.file.bytes,
         }
     }
 
     fn text_bytes(&self) -> usize {
         match self {
-            Self::Unchanged(_) | Self::Failed(_) => 0,
+            Self::Unchanged(_) | Self::Skipped(_) | Self::Failed(_) => 0,
             Self::Changed(new) => new.document.text.len(),
         }
     }

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS files (
     state TEXT NOT NULL CHECK (state IN ('indexed', 'skipped', 'failed')),
     reason TEXT,
     bytes INTEGER NOT NULL,
-    modified INTEGER NOT NULL, -- nanoseconds since the epoch
+    modified INTEGER NOT NULL, -- nanoseconds since the epoch; negative: not to be trusted; 0: not known
     hash BLOB                  -- BLAKE3 of the content, once read
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (

@@ -52,7 +52,7 @@ pub(crate) struct FileRow {
     pub(crate) state: FileState,
     pub(crate) reason: Option<String>,
     pub(crate) bytes: u64,
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the epoch; negative if not to be trusted, 0 if not known.
     pub(crate) modified: i64,
     pub(crate) hash: Option<[u8; 32]>,
 }
