@@ -16,6 +16,9 @@ pub(crate) mod table;
 mod vectors;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lorewell_model::{Error, Kind, Result};
 use serde::Serialize;
 
+use super::manifest::Manifest;
 use super::table::read::{self, IdsOf, chunk_ids, count, file_counts, files};
 use super::{Index, Reader, blocking};
 use crate::document::SourceMap;
@@ -132,6 +133,7 @@ impl Index {
 
     async fn status_of(&self, reader: Arc<Reader>) -> Result<Status> {
         let fingerprint = self.embedder().map(|embedder| embedder.info().fingerprint.clone());
+        let dir = self.0.dir.clone();
         blocking(move || {
             let live = &reader.manifest.live;
             reader.table.read(|table| {
@@ -148,7 +150,7 @@ impl Index {
                     failed: of("failed"),
                     chunks: count(table, "chunks")?,
                     embedded: count(table, "chunks WHERE embedded = 1")?,
-                    rebuilding: reader.manifest.building.is_some(),
+                    rebuilding: Manifest::read(&dir)?.building.is_some(), // the reader's is as old as the reader
                     interrupted: super::table::meta(table, "writing")? != 0,
                 })
             })

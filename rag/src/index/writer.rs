@@ -120,15 +120,20 @@ impl Writer {
     }
 
     async fn write_words(&self, batch: &Batch, plan: &Plan, buried: &[ChunkId]) -> Result<()> {
-        let mut changed = !buried.is_empty();
+        let mut changed = false;
         for (document, planned) in batch.documents.iter().zip(&plan.documents) {
             let new = planned.iter().filter(|chunk| !chunk.kept);
             let terms: Vec<Terms<'_>> =
                 new.map(|chunk| words_of(document, &document.chunks[chunk.index], chunk.id)).collect();
-            changed |= !terms.is_empty();
-            self.sparse.add(&terms).await?;
+            if !terms.is_empty() {
+                self.sparse.add(&terms).await?;
+                changed = true;
+            }
         }
-        self.sparse.remove(buried).await?;
+        if !buried.is_empty() {
+            self.sparse.remove(buried).await?;
+            changed = true;
+        }
         if changed { self.sparse.commit().await } else { Ok(()) }
     }
 
