@@ -142,7 +142,10 @@ impl<'a> Draft<'a> {
                 passage: whole[candidate.passage].0,
                 names: whole[candidate.passage].1,
                 heading: likeness,
-                list: candidate.list.map_or(0.0, |_| likeness.max(question.likeness(&frame.lead))),
+                list: match candidate.list {
+                    Some(_) if !question.wants_one_fact() => likeness.max(question.likeness(&frame.lead)),
+                    _ => 0.0,
+                },
                 definition: f32::from(u8::from(question.defines(text, terms_of))),
                 kind: question.fit(text),
                 rank: if best > 0.0 { (passage.score / best).clamp(0.0, 1.0) } else { 0.0 },
@@ -224,7 +227,7 @@ impl<'a> Draft<'a> {
     fn whole_list(&self, ranked: &[usize], support_min: f32) -> Option<(Vec<usize>, usize)> {
         let &best = ranked.first()?;
         let first = &self.candidates[best];
-        if first.features.definition > 0.0 {
+        if first.features.definition > 0.0 || self.question.wants_one_fact() {
             return None;
         }
         let is_about =

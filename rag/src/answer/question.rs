@@ -113,6 +113,11 @@ impl Question {
         if holds { 1.0 } else { -1.0 }
     }
 
+    /// Tells whether the question asks for one fact, which no list as a whole can be.
+    pub(super) fn wants_one_fact(&self) -> bool {
+        matches!(self.wanted, Wanted::Quantity | Wanted::Duration | Wanted::Time | Wanted::Name | Wanted::Place)
+    }
+
     /// Tells whether some terms are most of what the question is about.
     fn is_about(&self, terms: &[String]) -> bool {
         let named: Terms = terms.iter().cloned().collect();
@@ -170,11 +175,11 @@ const DEFINING: &[&str] = &[
 ];
 // What questions begin with. What stands here is the question, not its subject: `long` of `how long` is no term.
 const OPENINGS: &[(Wanted, &[&str])] = &[
-    (Wanted::Duration, &["how long", "for how long", "within how many"]),
+    (Wanted::Duration, &["how long", "for how long", "within how many", "how old"]),
     (Wanted::Time, &["when", "until when", "since when", "what time", "what year", "what date", "which year"]),
     (
         Wanted::Quantity,
-        &["how many", "how much", "how old", "how often", "how large", "how big", "how far", "how deep", "how high"],
+        &["how many", "how much", "how often", "how large", "how big", "how far", "how deep", "how high"],
     ),
     (Wanted::Name, &["who", "whom", "whose"]),
     (Wanted::Place, &["where"]),
