@@ -1,7 +1,54 @@
 //! Lorewell answers from your own documents, offline, with citations that were checked.
 //!
-//! This crate only brings the others together: each module is a crate of the workspace.
+//! An [`Index`] is one folder. [`Index::add`] reads files and folders into it, [`Index::search`] finds passages by words
+//! and by meaning, [`Index::quote`] answers with sentences of the documents, each held against its source.
+//!
+//! ```
+//! # #[cfg(feature = "bundled-minilm")]
+//! # #[tokio::main]
+//! # async fn main() -> lorewell::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let docs = folder.path().join("docs");
+//! # std::fs::create_dir(&docs)?;
+//! # std::fs::write(docs.join("returns.md"), "# Returns\n\nUnused parts can be returned within 30 days.\n")?;
+//! # let kb = folder.path().join("kb");
+//! use lorewell::{Index, Options};
+//!
+//! let index = Index::open(kb, Options::bundled()?).await?;
+//! let report = index.add([docs]).await?;
+//! assert_eq!(report.indexed, 1);
+//!
+//! let hits = index.search("giving parts back").limit(3).await?;
+//! println!("{}: {}", hits.hits[0].path, hits.hits[0].text);
+//!
+//! let answer = index.quote("How long do I have to return unused parts?").await?;
+//! for sentence in &answer.sentences {
+//!     println!("{} [{}]", sentence.text, sentence.citation);
+//! }
+//! # assert_eq!(answer.sentences[0].text, "Unused parts can be returned within 30 days.");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "bundled-minilm"))]
+//! # fn main() {}
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds | default |
+//! |---|---|---|
+//! | `candle` | local BERT-family embedders | yes |
+//! | `tantivy` | search by words | yes |
+//! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
+//! | `docling` | PDF and Word | |
+//! | `code` | structure of source code | |
+//! | `full` | all of them | |
+//!
+//! This crate only brings the others together: [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and
+//! answers.
 
 pub use lorewell_embed as embed;
 pub use lorewell_model::{Error, Kind, Origin, Result};
 pub use lorewell_rag as rag;
+pub use lorewell_rag::answer::{Answer, Citation, Standing};
+pub use lorewell_rag::index::{Index, Options, Progress, Report};
+pub use lorewell_rag::search::{Filter, Fusion, Hit, Hits, Mode};

@@ -26,11 +26,12 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Returns the JSON value on its last line, if it ended well.
+    /// Returns the JSON object that its output ends with. Peers may have said something before it.
     pub(crate) fn report(&self) -> Result<serde_json::Value> {
-        let line = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(line)
-            .map_err(|error| Error::new(Kind::BadOutput, format!("`{line}` is no report: {error}")))
+        let start = self.stdout.rfind("\n{").map_or(0, |line| line + 1);
+        let object = &self.stdout[start..];
+        serde_json::from_str(object)
+            .map_err(|error| Error::new(Kind::BadOutput, format!("`{}` is no report: {error}", object.trim())))
     }
 }
 

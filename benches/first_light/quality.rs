@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use lorewell::rag::chunk::ChunkOptions;
-use lorewell::rag::search::{Fusion, Mode};
+use lorewell::rag::search::{Fusion, Hits, Mode};
 use lorewell_model::{Result, ResultExt};
 
 use crate::args::Args;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args, table: &mut Table) -> Result<()> {
     let brain = Brain::open(&scratch.path().join("brain"), ChunkOptions::default())?;
     brain.add(&folder)?;
 
-    let mut ndcg = |what: &str, mode, fusion, bar| {
+    let mut ndcg = |what: &str, mode, fusion, bar| -> Result<f64> {
         let figure = scifact.ndcg(|claim| Ok(papers(&brain.search(&claim.text, mode, fusion, PASSAGES)?, &names)))?;
         table.push(Row::alone(format!("SciFact nDCG@10, {what}"), "", vec![figure], bar));
         Ok(figure)
@@ -58,7 +58,7 @@ fn write(scifact: &SciFact, folder: &Path) -> Result<HashMap<String, String>> {
 }
 
 /// Returns the abstracts of the hits: each once, at the rank of its best passage.
-fn papers(hits: &lorewell::rag::search::Hits, names: &HashMap<String, String>) -> Vec<String> {
+fn papers(hits: &Hits, names: &HashMap<String, String>) -> Vec<String> {
     let mut papers: Vec<String> = Vec::new();
     for hit in &hits.hits {
         let stem = Path::new(&hit.path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();

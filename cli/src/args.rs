@@ -3,14 +3,30 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use lorewell::rag::document::Format;
+use lorewell::rag::search::LIMIT_MAX;
 
 const EXAMPLES: &str = "\
 Examples:
-  lorewell ingest ~/notes            read a folder: PDF, Word, HTML, Markdown, code, data
+  lorewell ingest ~/notes          read a folder: PDF, Word, HTML, text, code
   lorewell ask \"what did we decide about the cache?\"
-  lorewell search \"cache\" -n 3       the passages alone
+  lorewell search \"cache\" -n 3     the passages alone
 
 Works offline, without keys, without a server.";
+
+/// What the bare command says.
+pub(crate) const WELCOME: &str = concat!(
+    "lorewell ",
+    env!("CARGO_PKG_VERSION"),
+    " - ask your own documents, with sources you can check
+
+  lorewell ingest ~/notes          read a folder: PDF, Word, HTML, text, code
+  lorewell ask \"what did we decide about the cache?\"
+  lorewell search \"cache\" -n 3     the passages alone
+
+Works offline, without keys, without a server.
+All commands: lorewell help"
+);
 
 /// Ask your own documents, with sources you can check.
 #[derive(Debug, Parser)]
@@ -128,11 +144,8 @@ pub(crate) enum Command {
         dir: Option<PathBuf>,
     },
     /// Exit codes and what they mean
-    #[command(name = "exit-codes", hide = true, after_help = crate::exit::HELP)]
+    #[command(name = "exit-codes", hide = true, override_help = crate::exit::HELP)]
     ExitCodes,
-    /// Read files on behalf of an ingest
-    #[command(hide = true)]
-    LoadWorker,
 }
 
 /// Arguments of `ingest`.
@@ -160,16 +173,16 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "GLOB")]
     pub(crate) path: Option<String>,
     /// Only documents of this format: text, markdown, html, pdf, docx, code, json, jsonl, csv
-    #[arg(long = "type", value_name = "FORMAT")]
-    pub(crate) format: Option<String>,
+    #[arg(long = "type", value_name = "FORMAT", value_parser = format)]
+    pub(crate) format: Option<Format>,
     /// Only documents with this tag
     #[arg(long)]
     pub(crate) tag: Option<String>,
     /// Only documents of this day or later, YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) since: Option<String>,
     /// Only documents of this day or earlier, YYYY-MM-DD
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     pub(crate) until: Option<String>,
 }
 
@@ -179,7 +192,7 @@ pub(crate) struct Search {
     /// What to look for, in plain words
     pub(crate) question: Vec<String>,
     /// Passages at most
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = limit)]
     pub(crate) limit: Option<usize>,
     /// Which index to ask
     #[arg(long, default_value = "hybrid")]
@@ -239,4 +252,19 @@ pub(crate) enum Config {
     },
     /// Print where the configuration files lie
     Path,
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
+    Format::from_name(name).ok_or_else(|| format!("there are {}", names.join(", ")))
+}
+
+fn day(day: &str) -> Result<String, String> {
+    let parsed = day.parse::<jiff::civil::Date>();
+    parsed.map(|_| day.to_owned()).map_err(|_| "give a day like 2026-01-31".to_owned())
+}
+
+fn limit(limit: &str) -> Result<usize, String> {
+    let parsed = limit.parse::<usize>().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    parsed.ok_or_else(|| format!("give a number from 1 to {LIMIT_MAX}"))
 }

@@ -15,6 +15,9 @@ use crate::folders::Folders;
 /// The folder of a project's brain.
 pub(crate) const PROJECT: &str = ".lorewell";
 
+/// First argument of this program as a loader.
+pub(crate) const LOAD_WORKER: &str = "load-worker";
+
 /// A brain that a command works on.
 #[derive(Debug)]
 pub(crate) struct Brain {
@@ -69,7 +72,8 @@ impl Brain {
         self.open_with(config, embedder(config)?.map(cached).transpose()?).await
     }
 
-    async fn open_with(&self, config: &Config, embedder: Option<Embedder>) -> Result<Index> {
+    /// Opens the brain with this embedder.
+    pub(crate) async fn open_with(&self, config: &Config, embedder: Option<Embedder>) -> Result<Index> {
         let mut options = Options::default();
         options.embedder = embedder;
         options.chunks = chunk_options(config);
@@ -113,5 +117,5 @@ fn chunk_options(config: &Config) -> ChunkOptions {
 /// Files are read by this same program in processes of their own, so that a hostile one cannot take us down.
 pub(crate) fn loader() -> Result<Loader> {
     let program = std::env::current_exe().context("finding this program, to start loaders")?;
-    Ok(Loader::isolated(Worker { program, args: vec!["load-worker".into()] }, Limits::default()))
+    Ok(Loader::isolated(Worker { program, args: vec![LOAD_WORKER.into()] }, Limits::default()))
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use lorewell::rag::search::LIMIT_MAX;
 use toml_edit::{Document, Item, Value};
 
 use crate::folders::{Folders, non_empty};
@@ -60,7 +61,7 @@ pub(crate) const KEYS: [Key; 6] = [
         environment: "LOREWELL_LIMIT",
         default: "8",
         help: "passages that a search shows, at most",
-        check: number,
+        check: limit,
     },
 ];
 
@@ -229,6 +230,13 @@ fn number(value: &str) -> Result<(), String> {
     match value.parse::<usize>() {
         Ok(1..) => Ok(()),
         _ => Err("it must be a whole number above 0".into()),
+    }
+}
+
+fn limit(value: &str) -> Result<(), String> {
+    match value.parse::<usize>() {
+        Ok(1..=LIMIT_MAX) => Ok(()),
+        _ => Err(format!("it must be a whole number from 1 to {LIMIT_MAX}")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Exit codes, and how an error leaves the program.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use lorewell::Kind;
@@ -37,7 +38,20 @@ Exit codes:
   6    a check failed (doctor)
   130  interrupted by Ctrl-C
 
-Standard output carries the result and nothing else; everything else goes to standard error.";
+Standard output carries the result and nothing else; everything else goes to
+standard error.";
+
+/// An error of the arguments that only shows after they were read.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -50,7 +64,10 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return Exit::Done.into(); // the reader had enough: `lorewell ls | head`
     }
-    crate::output::error(&format!("{error:#}"));
+    crate::output::error(&message(error));
+    if error.is::<Misuse>() {
+        return Exit::Usage.into();
+    }
     let kind = error.downcast_ref::<lorewell::Error>().map(lorewell::Error::kind);
     match kind {
         Some(Kind::Auth) => Exit::Key.into(),
@@ -59,7 +76,47 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// Says an error with its causes, from the outside in. An error that already ends with its cause's words does not
+/// say them twice.
+pub(crate) fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        let said = without_number(&cause);
+        if message.is_empty() {
+            said.clone_into(&mut message);
+        } else if !message.ends_with(said) {
+            message = format!("{message}: {said}");
+        }
+    }
+    message
+}
+
+/// Leaves out the operating system's number of an error, which only its words explain.
+pub(crate) fn without_number(said: &str) -> &str {
+    let number = said.rfind(" (os error ").filter(|_| said.ends_with(')'));
+    number.map_or(said, |start| &said[..start])
+}
+
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        let io = || std::io::Error::from_raw_os_error(2);
+        let words = without_number(&io().to_string()).to_owned();
+        assert!(!words.contains("os error") && !words.is_empty(), "{words}");
+        let twice = anyhow::Error::new(io()).context(format!("reading `a`: {}", io()));
+        assert_eq!(message(&twice), format!("reading `a`: {words}"));
+        assert_eq!(message(&anyhow::Error::new(io()).context("reading `a`")), format!("reading `a`: {words}"));
+        assert_eq!(message(&anyhow!("inner").context("outer")), "outer: inner");
+    }
 }

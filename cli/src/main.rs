@@ -14,23 +14,23 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use args::{Args, Command};
+use args::Args;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return usage(&error),
-    };
-    // A worker speaks a protocol on standard output: nothing else may run in it.
-    if matches!(args.command, Some(Command::LoadWorker)) {
+    // A worker speaks a protocol on standard output: nothing else may run in it. It is no command for people.
+    if std::env::args_os().nth(1).is_some_and(|first| first == brain::LOAD_WORKER) {
         return match lorewell::rag::load::serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit::report(&error.into()),
         };
     }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
     output::init(&args.global);
     match commands::run(args) {
         Ok(exit) => exit.into(),
@@ -38,16 +38,32 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap says; a question without a command gets the one it lacks.
+/// Prints what clap says; what is no command gets the one that was meant.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do if the terminal is gone.
-    drop(error.print());
-    let question = std::env::args().nth(1).filter(|first| first.trim().contains(' '));
-    if let (ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument, Some(question)) = (error.kind(), question) {
-        output::note(&format!("to ask a question: lorewell ask {question:?}"));
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if error.kind() == ErrorKind::InvalidSubcommand => {
+            output::error(&format!("`{word}` is not a command; {}", meant(error, word)));
+        }
+        // Nothing is left to do if the terminal is gone.
+        _ => drop(error.print()),
     }
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),
-        _ => Exit::Usage.into(),
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_answer { Exit::Done.into() } else { Exit::Usage.into() }
+}
+
+/// Says what to type instead of a word that is no command.
+fn meant(error: &clap::Error, word: &str) -> String {
+    if word.trim().contains(' ') {
+        return format!("to ask it: lorewell ask {word:?}");
+    }
+    // A short alias such as `a` is near to every word.
+    let is_near = |name: &&String| name.len() > 2;
+    match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(name)) if is_near(&name) => format!("did you mean `{name}`?"),
+        Some(ContextValue::Strings(names)) if names.iter().any(|name| is_near(&name)) => {
+            let names = names.iter().filter(is_near).map(|name| format!("`{name}`"));
+            format!("did you mean {}?", names.collect::<Vec<_>>().join(" or "))
+        }
+        _ => "`lorewell help` lists the commands".to_owned(),
     }
 }

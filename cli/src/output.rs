@@ -77,7 +77,8 @@ pub(crate) fn note(text: &str) {
 
 /// Prints what went wrong, with what to do about it.
 pub(crate) fn error(text: &str) {
-    to_stderr(&format!("{}: {}", paint(BAD, "error"), plain(text)));
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    to_stderr(&format!("{}: {}", paint(BAD, "error"), lines.join("\n")));
 }
 
 fn to_stderr(text: &str) {
@@ -87,14 +88,34 @@ fn to_stderr(text: &str) {
 
 /// Styles a text; the stream drops the style where colour is not wanted.
 pub(crate) fn paint(style: Style, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
     format!("{style}{text}{style:#}")
 }
 
-/// Makes a document's text harmless for a terminal: control characters other than tab and line feed, which could
-/// move the cursor or fake output, become visible.
-pub(crate) fn plain(text: &str) -> String {
-    let harmless = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{FFFD}' } else { c };
-    text.chars().map(harmless).collect()
+/// Makes a line of a document, or the name of a file, harmless for a terminal: what could move the cursor, start a
+/// new line or turn the direction of writing, and so fake output, becomes visible.
+pub(crate) fn plain(line: &str) -> String {
+    line.chars().map(|c| if c != '\t' && moves_the_cursor(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Tells control characters, line and paragraph separators, and the bidirectional controls of Unicode Annex 9, with
+/// which a text can show other than it reads (CVE-2021-42574).
+fn moves_the_cursor(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{61C}')
+}
+
+/// Puts a text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    plain(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Puts those parts of a line next to each other that say something.
+pub(crate) fn columns<const N: usize>(parts: [&str; N]) -> String {
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("  ")
 }
 
 /// Says a number with its noun: `1 file`, `1,412 passages`.
@@ -130,6 +151,14 @@ mod tests {
 
     #[test]
     fn a_document_cannot_write_to_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\u{7}\tc\n"), "a\u{FFFD}[31mb\u{FFFD}\tc\n");
+        assert_eq!(plain("a\u{1b}[31mb\u{7}\tc\n"), "a\u{FFFD}[31mb\u{FFFD}\tc\u{FFFD}");
+        assert_eq!(plain("\u{9b}2J \u{202E}txt.exe\u{2066}"), "\u{FFFD}2J \u{FFFD}txt.exe\u{FFFD}");
+        assert_eq!(plain("naïve Ärger 日本 🚲"), "naïve Ärger 日本 🚲");
+    }
+
+    #[test]
+    fn lines_have_no_gaps() {
+        assert_eq!(one_line("The\n  deposit\tis \u{7}"), "The deposit is \u{FFFD}");
+        assert_eq!(columns(["a.md", "", &paint(DIM, ""), "b"]), "a.md  b");
     }
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use lorewell::rag::index::Progress;
 
 use crate::output::{count, is_quiet, note, thousands};
@@ -71,6 +71,17 @@ impl Display {
         }
     }
 
+    /// Says something while the ingest goes on, above its bar.
+    pub(crate) fn say(&self, text: &str) {
+        match self.state.lock() {
+            Ok(state) => match &state.bar {
+                Some(bar) => bar.suspend(|| note(text)),
+                None => note(text),
+            },
+            Err(_) => note(text),
+        }
+    }
+
     /// Ends the display.
     pub(crate) fn finish(&self) {
         if let Ok(mut state) = self.state.lock() {
@@ -83,7 +94,7 @@ impl State {
     fn begin(&mut self, bars: bool, of: u64, doing: &'static str) {
         (self.began, self.last_line) = (Instant::now(), Instant::now());
         if bars && of > 0 {
-            let style = ProgressStyle::with_template("{prefix:>10} {bar:24} {human_pos}/{human_len} {msg}  {eta} left");
+            let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {human_pos}/{human_len} {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-");
             let bar = ProgressBar::new(of).with_style(style).with_prefix(doing);
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -95,7 +106,10 @@ impl State {
         let message = self.message(position);
         if let Some(bar) = &self.bar {
             bar.set_position(position);
-            bar.set_message(message);
+            // Before the first of them nobody knows how long they take.
+            let is_under_way = position > 0 && bar.length().is_some_and(|of| position < of);
+            let left = if is_under_way { format!("  {:#} left", HumanDuration(bar.eta())) } else { String::new() };
+            bar.set_message(format!("{message}{left}"));
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             note(&format!("{} {message}", thousands(position)));

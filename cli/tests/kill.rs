@@ -22,11 +22,13 @@ use tokio::runtime::Runtime;
 const KILLS_DEFAULT: usize = 20;
 const KILLS_PER_BRAIN: usize = 20; // then the tree and the index begin anew
 const NOTES: usize = 300; // files of a tree
-const SECTIONS_MAX: usize = 4;
+const LONG_EVERY: usize = 10; // one note in so many is cut into several chunks
 const LOOKED_FOR: usize = 5; // committed files that are searched for after each kill
 const HITS_MAX: usize = 1_000; // as many as a search gives
 /// A run that takes this long hangs.
 const RUN_MAX: Duration = Duration::from_secs(300);
+/// How often a run is asked whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Runs in a row that end before they are killed, although each makes the next kill come sooner.
 const MISSES_MAX: usize = 50;
 
@@ -80,17 +82,20 @@ impl<'a> Trial<'a> {
         while done < kills {
             let before = self.committed(&brain);
             let moment = self.rng.below_duration(self.patience);
+            let started = Instant::now();
             let mut run = self.ingest(&brain);
-            thread::sleep(moment);
-            if run.0.try_wait().unwrap().is_none() {
-                run.kill();
-                done += 1;
-                misses = 0;
-                self.check(&brain, &before);
-            } else {
-                self.patience = moment; // it was done sooner than that
-                misses += 1;
-                assert!(misses < MISSES_MAX, "no run lives long enough to be killed");
+            match run.wait_until(started + moment) {
+                None => {
+                    run.kill();
+                    (done, misses) = (done + 1, 0);
+                    self.check(&brain, &before);
+                }
+                Some(ended) => {
+                    assert!(ended.success(), "a run that was left alone ended with {ended}");
+                    self.patience = started.elapsed();
+                    misses += 1;
+                    assert!(misses < MISSES_MAX, "no run lives long enough to be killed");
+                }
             }
             self.change_some();
         }
@@ -250,13 +255,17 @@ impl Running {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let started = Instant::now();
+        self.wait_until(Instant::now() + RUN_MAX).expect("an ingest takes this long only if it hangs")
+    }
+
+    /// Returns how it ended, or nothing if it still runs at that moment.
+    fn wait_until(&mut self, moment: Instant) -> Option<ExitStatus> {
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
+                return Some(status);
             }
-            assert!(started.elapsed() < RUN_MAX, "an ingest hangs");
-            thread::sleep(Duration::from_millis(5));
+            let left = moment.checked_duration_since(Instant::now())?;
+            thread::sleep(left.min(LOOK_EVERY));
         }
     }
 }
@@ -268,14 +277,15 @@ impl Drop for Running {
     }
 }
 
-/// Returns the text of a note: a few sections of plain sentences, all different, with the note's own word in its title.
+/// Returns the text of a note: some sections of plain sentences, all different, with the note's own word in its title.
 fn text(number: usize, version: u32) -> String {
     let mut rng = Rng(u64::try_from(number).unwrap() << 32 | u64::from(version));
     let mut text = format!("# The {}\n\nThis is version {version}.\n", codeword(number));
-    for _ in 0..=rng.below(SECTIONS_MAX) {
+    let sections = if number.is_multiple_of(LONG_EVERY) { 12 } else { 1 + rng.below(2) };
+    for _ in 0..sections {
         let word = |rng: &mut Rng| WORDS[rng.below(WORDS.len())];
         write!(text, "\n## On {} and {}\n\n", word(&mut rng), word(&mut rng)).unwrap();
-        for _ in 0..3 + rng.below(6) {
+        for _ in 0..1 + rng.below(3) {
             let [who, what, place] = [word(&mut rng), word(&mut rng), word(&mut rng)];
             write!(text, "The {who} keeps a {what} near the {place} for {} days. ", rng.below(1_000)).unwrap();
         }

@@ -9,8 +9,29 @@ const CHANGES_MAX: u64 = 6;
 
 /// What breaks parsers: the ends of number ranges, and brackets without a partner.
 const TOKENS: [&[u8]; 24] = [
-    b"-1", b"0", b"65536", b"2147483648", b"18446744073709551616", b"1e999", b"\0", b"\xff", b"\xef\xbb\xbf", b"\r\n",
-    b"\n\n", b"<", b"</", b"<!--", b"]]>", b"{", b"}", b"((((((((", b"\"", b"\\", b"```", b"\xf0\x9f\xa6\x80", b"endstream",
+    b"-1",
+    b"0",
+    b"65536",
+    b"2147483648",
+    b"18446744073709551616",
+    b"1e999",
+    b"\0",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\r\n",
+    b"\n\n",
+    b"<",
+    b"</",
+    b"<!--",
+    b"]]>",
+    b"{",
+    b"}",
+    b"((((((((",
+    b"\"",
+    b"\\",
+    b"```",
+    b"\xf0\x9f\xa6\x80",
+    b"endstream",
     b"/Prev 0",
 ];
 

@@ -35,15 +35,43 @@ pub(crate) const TARGETS: [Target; 25] = [
     Target { name: "docx", file: "a.docx", seeds: &[DOCX], part: None },
     Target { name: "docx-xml", file: "a.docx", seeds: &[DOCX], part: Some("word/document.xml") },
     Target { name: "docx-styles", file: "a.docx", seeds: &[STYLES], part: Some("word/styles.xml") },
-    plain("rust", "a.rs", &["//! Docs.\nuse a::b;\n\n/// One.\n#[test]\nfn f<T: A>(x: &'a str) -> u8 { x[\"é\"] }\nimpl A for B { const N: u8 = 1; }\n"]),
-    plain("python", "a.py", &["\"\"\"Docs.\"\"\"\n@a\nclass A(B):\n    def f(self, *a, **b):\n        return f\"{a!r}\"\n"]),
-    plain("javascript", "a.js", &["export default class A { #f = /x/g; get g() { return `${1}`; } }\nconst h = async () => {};\n"]),
-    plain("typescript", "a.ts", &["namespace N { export type T<U> = U extends string ? 1 : never }\n@d class A { f?(): void }\n"]),
+    plain(
+        "rust",
+        "a.rs",
+        &[
+            "//! Docs.\nuse a::b;\n\n/// One.\n#[test]\nfn f<T: A>(x: &'a str) -> u8 { x[\"é\"] }\nimpl A for B { const N: u8 = 1; }\n",
+        ],
+    ),
+    plain(
+        "python",
+        "a.py",
+        &["\"\"\"Docs.\"\"\"\n@a\nclass A(B):\n    def f(self, *a, **b):\n        return f\"{a!r}\"\n"],
+    ),
+    plain(
+        "javascript",
+        "a.js",
+        &["export default class A { #f = /x/g; get g() { return `${1}`; } }\nconst h = async () => {};\n"],
+    ),
+    plain(
+        "typescript",
+        "a.ts",
+        &["namespace N { export type T<U> = U extends string ? 1 : never }\n@d class A { f?(): void }\n"],
+    ),
     plain("tsx", "a.tsx", &["export const P = ({ a }: { a: string }) => <p class={a}>é {a}</p>;\n"]),
-    plain("go", "a.go", &["package a\n\n// F does.\nfunc (a *A[T]) F(b ...int) (c error) { return nil }\n\ntype A[T any] struct{ n int }\n"]),
+    plain(
+        "go",
+        "a.go",
+        &[
+            "package a\n\n// F does.\nfunc (a *A[T]) F(b ...int) (c error) { return nil }\n\ntype A[T any] struct{ n int }\n",
+        ],
+    ),
     plain("java", "a.java", &["package a;\n@B class A<T> { record R(int n) { R { } } enum E { X { } } }\n"]),
     plain("c", "a.c", &["#ifdef A\nint (*f(void))[3] { return 0; }\n#else\ntypedef struct { int a; } b;\n#endif\n"]),
-    plain("cpp", "a.cpp", &["namespace a::b { template <class T> struct A { A() = default; auto f() -> int; }; }\nint A<1>::g() {}\n"]),
+    plain(
+        "cpp",
+        "a.cpp",
+        &["namespace a::b { template <class T> struct A { A() = default; auto f() -> int; }; }\nint A<1>::g() {}\n"],
+    ),
     plain("csharp", "a.cs", &["namespace A;\npublic record R(int N) { public int P { get; init; } int F() => 1; }\n"]),
     plain("ruby", "a.rb", &["module A\n  class << self\n    def f(a:) = <<~X\n      text\n    X\n  end\nend\n"]),
     plain("php", "a.php", &["<p><?php namespace A; #[B] class C { use D; function f(): ?int { return 1; } } ?></p>\n"]),
@@ -131,7 +159,10 @@ fn check_document(document: &Document, bytes: &[u8]) {
     match &document.source {
         SourceMap::Same => assert_eq!(text.as_bytes(), bytes, "the text is the file"),
         SourceMap::Pages { starts } => {
-            assert!(starts.is_sorted() && starts.iter().all(|start| text.is_char_boundary(*start)), "pages: {starts:?}");
+            assert!(
+                starts.is_sorted() && starts.iter().all(|start| text.is_char_boundary(*start)),
+                "pages: {starts:?}"
+            );
         }
         SourceMap::Pieces(pieces) => {
             for piece in pieces {

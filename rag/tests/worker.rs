@@ -23,7 +23,7 @@ mod unix {
 
     use lorewell_model::{Error, Kind, Result};
     use lorewell_rag::document::{Document, Format};
-    use lorewell_rag::load::worker::{Limits, Loader, Worker, serve_with};
+    use lorewell_rag::load::{Limits, Loader, Worker, serve_with};
     use rustix::process::{Pid, Signal, getpid, kill_process, test_kill_process};
 
     const MEMORY_BYTES: u64 = 192 << 20;

@@ -10,7 +10,10 @@ use cargo_metadata::{Metadata, MetadataCommand};
 /// so it cannot hold a cycle.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("lorewell-model", &[]),
-    ("lorewell-embed", &["lorewell-model"]),
+    ("lorewell-minilm-0", &[]),
+    ("lorewell-minilm-1", &[]),
+    ("lorewell-minilm-2", &[]),
+    ("lorewell-embed", &["lorewell-model", "lorewell-minilm-0", "lorewell-minilm-1", "lorewell-minilm-2"]),
     ("lorewell-rag", &["lorewell-model", "lorewell-embed"]),
     ("lorewell", &["lorewell-model", "lorewell-embed", "lorewell-rag"]),
     ("lorewell-cli", &["lorewell"]),

@@ -5,14 +5,14 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use lorewell::rag::answer::{Answer, Citation, Standing};
 
 use super::{Session, last, search};
 use crate::args;
 use crate::brain::{Brain, PROJECT};
-use crate::exit::Exit;
-use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, note, paint, plain};
+use crate::exit::{Exit, Misuse};
+use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, columns, note, one_line, paint, plain};
 
 /// Bytes of a question read from standard input; longer texts belong into files.
 const STDIN_BYTES_MAX: u64 = 64 * 1024;
@@ -21,7 +21,7 @@ const NEAREST_SHOWN: usize = 3;
 
 pub(super) async fn run(mut session: Session, args: args::Ask) -> Result<Exit> {
     let question = question(&args.question)?;
-    let filter = search::filter(&args.filters)?;
+    let filter = search::filter(&args.filters);
     let index = match &args.folder {
         Some(folder) => folder_brain(&mut session, folder).await?,
         None => session.index().await?,
@@ -46,14 +46,15 @@ fn question(words: &[String]) -> Result<String> {
         stdin.lock().take(STDIN_BYTES_MAX).read_to_string(&mut question).context("reading standard input as UTF-8")?;
     }
     if question.trim().is_empty() {
-        bail!("what is the question? for example: lorewell ask \"what did we decide about the cache?\"");
+        let example = "what is the question? for example: lorewell ask \"what did we decide about the cache?\"";
+        return Err(Misuse(example.to_owned()).into());
     }
     Ok(question.trim().to_owned())
 }
 
 /// Reads a folder into a brain of its own in the cache, so that asking it needs no set-up.
 async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::rag::index::Index> {
-    let folder = std::fs::canonicalize(folder).with_context(|| format!("opening the folder `{}`", folder.display()))?;
+    let folder = super::folder(folder)?;
     // The folder's own path names its brain, so a person can see what the cache holds.
     let below = folder.components().filter(|component| matches!(component, Component::Normal(_)));
     let dir = session.folders.cache.join("folders").join(below.collect::<PathBuf>()).join(PROJECT);
@@ -69,7 +70,7 @@ async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::
         ));
     }
     for (path, why) in &report.failed {
-        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(why)));
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), super::why_of(&index, path, why)));
     }
     Ok(index)
 }
@@ -82,7 +83,11 @@ fn print(answer: &Answer, began: Instant) -> Result<()> {
     note(&paint(DIM, "engine: extractive (no language model) - quoting your documents directly"));
     note("");
     for sentence in &answer.sentences {
-        output::line(&format!("  - {} {}", plain(&sentence.text), paint(BOLD, &format!("[{}]", sentence.citation))))?;
+        output::line(&format!(
+            "  - {} {}",
+            one_line(&sentence.text),
+            paint(BOLD, &format!("[{}]", sentence.citation))
+        ))?;
     }
     output::line("")?;
     for citation in &answer.citations {
@@ -99,9 +104,9 @@ fn cited(citation: &Citation) -> String {
     let standing = match citation.standing {
         Standing::Verified => paint(GOOD, "verified"),
         Standing::Moved => paint(WARN, "moved since the ingest, verified at its new place"),
-        _ => paint(BAD, "unsupported"),
+        Standing::Unsupported | _ => paint(BAD, "unsupported"),
     };
-    format!("{number} {reference}   {headings}   {standing}")
+    format!("{number} {}", columns([&reference, &headings, &standing]))
 }
 
 fn abstain(answer: &Answer, why: &str) -> Result<()> {
@@ -112,7 +117,7 @@ fn abstain(answer: &Answer, why: &str) -> Result<()> {
     }
     for hit in answer.nearest.iter().take(NEAREST_SHOWN) {
         let reference = paint(REFERENCE, &plain(&hit.place.reference(&hit.path)));
-        note(&format!("  {reference}   {}", paint(DIM, &plain(&hit.headings.join(" > ")))));
+        note(&format!("  {}", columns([&reference, &paint(DIM, &plain(&hit.headings.join(" > ")))])));
     }
     note("Nothing was sent anywhere.");
     Ok(())

@@ -29,7 +29,7 @@ struct All {
     settings: Vec<Explained>,
 }
 
-pub(super) fn run(global: Global, command: &Command) -> Result<Exit> {
+pub(super) fn run(global: &Global, command: &Command) -> Result<Exit> {
     let folders = Folders::find()?;
     let brain = Brain::find(global.brain.as_deref(), &folders)?;
     match command {
@@ -43,7 +43,7 @@ pub(super) fn run(global: Global, command: &Command) -> Result<Exit> {
                 Some(key) => vec![config.setting(key)?.clone()],
                 None => config.settings().to_vec(),
             };
-            explain(&global, settings)?;
+            explain(global, settings)?;
         }
     }
     Ok(Exit::Done)

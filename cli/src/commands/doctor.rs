@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Global;
 use crate::brain::{self, Brain};
 use crate::config::Config;
-use crate::exit::Exit;
+use crate::exit::{Exit, message};
 use crate::folders::Folders;
 use crate::output::{self, BAD, GOOD, WARN, count, paint, plain};
 
@@ -54,7 +54,9 @@ impl Check {
 pub(super) async fn run(global: Global) -> Result<Exit> {
     let mut checks = vec![machine()];
     match Folders::find() {
-        Err(error) => checks.push(Check::fail(format!("folders: {error:#}"), "set LOREWELL_HOME to a folder")),
+        Err(error) => {
+            checks.push(Check::fail(format!("folders: {}", message(&error)), "set LOREWELL_HOME to a folder"));
+        }
         Ok(folders) => look_into(&global, &folders, &mut checks).await,
     }
     let of = |state| checks.iter().filter(|check| check.state == state).count();
@@ -75,20 +77,25 @@ async fn look_into(global: &Global, folders: &Folders, checks: &mut Vec<Check>) 
     };
     let config = match Config::read(folders, Some(&brain.dir)) {
         Ok(config) => config,
-        Err(error) => return checks.push(Check::fail(format!("config: {error:#}"), "edit the file named")),
+        Err(error) => return checks.push(Check::fail(format!("config  {}", message(&error)), "edit the file named")),
     };
-    checks.push(Check::ok(format!("config  {}", folders.config.display())));
-    checks.push(embedder(&config).await);
+    let is_there = if folders.config.exists() { "" } else { " (none: defaults)" };
+    checks.push(Check::ok(format!("config  {}{is_there}", folders.config.display())));
+    let vectors = embedder(&config).await;
+    let has_embedder = vectors.state != State::Fail;
+    checks.push(vectors);
     checks.push(loaders().await);
     if !brain.exists() {
         checks.push(Check::warn("brain   no documents yet", "lorewell ingest FOLDER"));
         return;
     }
-    match brain.open(&config).await {
-        Err(error) => checks.push(Check::fail(format!("brain   {error:#}"), "lorewell ingest")),
+    // A broken embedder was reported already; the rest of the brain can be looked at without.
+    let opened = if has_embedder { brain.open(&config).await } else { brain.open_with(&config, None).await };
+    match opened {
+        Err(error) => checks.push(Check { fix: None, ..Check::fail(format!("brain   {}", message(&error)), "") }),
         Ok(index) => {
             if let Err(error) = documents(&index, checks).await {
-                checks.push(Check::fail(format!("brain   {error:#}"), "lorewell ingest"));
+                checks.push(Check::fail(format!("brain   {}", message(&error)), "lorewell ingest"));
             }
         }
     }
@@ -111,7 +118,7 @@ async fn embedder(config: &Config) -> Check {
     match try_out(config).await {
         Ok(Some(embedder)) => Check::ok(format!("vectors by {}", embedder.info().name)),
         Ok(None) => Check::warn("vectors are off: search is by words only", "set `embedder = \"bundled\"`"),
-        Err(error) => Check::fail(format!("vectors: {error:#}"), "lorewell config explain embedder"),
+        Err(error) => Check::fail(format!("vectors {}", message(&error)), "lorewell config explain embedder"),
     }
 }
 
@@ -128,7 +135,9 @@ async fn loaders() -> Check {
     }
     match try_out().await {
         Ok(()) => Check::ok("loaders run isolated"),
-        Err(error) => Check::fail(format!("loaders: {error:#}"), "allow lorewell to start itself as a process"),
+        Err(error) => {
+            Check::fail(format!("loaders {}", message(&error)), "allow lorewell to start itself as a process")
+        }
     }
 }
 
@@ -155,7 +164,7 @@ async fn documents(index: &Index, checks: &mut Vec<Check>) -> Result<()> {
     });
     if status.embedded < status.chunks && status.embedder.is_some() {
         let missing = count(status.chunks - status.embedded, "passage");
-        checks.push(Check::warn(format!("{missing} wait for a vector"), "lorewell ingest"));
+        checks.push(Check::warn(format!("{missing} without a vector yet"), "lorewell ingest"));
     }
     if status.failed > 0 {
         checks.push(Check::warn(

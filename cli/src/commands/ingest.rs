@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::{Index, Ingest, Report};
 
-use super::Session;
+use super::{Session, why_of};
 use crate::args;
-use crate::exit::Exit;
+use crate::brain::Brain;
+use crate::exit::{Exit, Misuse};
 use crate::output::{self, BOLD, WARN, count, note, paint, plain};
 use crate::progress::Display;
 
@@ -21,11 +22,20 @@ const PROBLEMS_SHOWN_MAX: usize = 10;
 const STDIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
-    let index = session.brain.open_cached(&session.config, &session.folders).await?;
+    let scratch = tempfile::tempdir().context("making a temporary folder")?;
+    let index = match (args.dry_run, session.brain.exists()) {
+        (false, _) => session.brain.open_cached(&session.config, &session.folders).await?,
+        (true, true) => session.brain.open(&session.config).await?,
+        // A dry run makes no brain.
+        (true, false) => {
+            let empty = Brain { dir: scratch.path().join("brain"), project: session.brain.project.clone() };
+            empty.open_with(&session.config, None).await?
+        }
+    };
     let from_stdin = args.sources.iter().any(|source| source == Path::new("-"));
     let ingest = if from_stdin {
         if args.sources.len() > 1 {
-            bail!("`-` stands alone; read the other sources in a second call");
+            return Err(Misuse("`-` stands alone; read the other sources in a second call".to_owned()).into());
         }
         index.add_text(args.name.as_str(), read_stdin()?)
     } else {
@@ -39,7 +49,7 @@ pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
     } else if args.dry_run {
         print_plan(&report)?;
     } else {
-        print_report(session, &report)?;
+        print_report(session, &index, &report)?;
     }
     Ok(match () {
         () if report.cancelled => Exit::Interrupted,
@@ -62,11 +72,11 @@ async fn paths(index: &Index, sources: &[PathBuf]) -> Result<Ingest> {
 pub(super) async fn watched(ingest: Ingest) -> Result<Report> {
     let cancel = Arc::new(AtomicBool::new(false));
     let display = Arc::new(Display::new());
-    let shown = Arc::clone(&display);
+    let (shown, told) = (Arc::clone(&display), Arc::clone(&display));
     let ingest = ingest.cancel(Arc::clone(&cancel)).on_progress(move |progress| shown.update(&progress));
     let interrupt = tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            note("Stopping after this batch; what is done stays. Press Ctrl-C again to stop at once.");
+            told.say("Stopping after this batch; what is done stays (Ctrl-C again: stop at once).");
             cancel.store(true, Ordering::Relaxed);
         }
         if tokio::signal::ctrl_c().await.is_ok() {
@@ -94,27 +104,28 @@ fn read_stdin() -> Result<String> {
 }
 
 fn print_plan(report: &Report) -> Result<()> {
-    output::line(&format!(
-        "Would look into {}, leave {} as it is, skip {}, remove {}.",
-        count(report.indexed, "file"),
-        count(report.unchanged, "file"),
-        count(report.skipped.len() as u64, "file"),
-        count(report.removed.len() as u64, "file"),
-    ))
+    output::line(&format!("Would read {}.", parts(report, &count(report.indexed, "new or changed file"))))?;
+    print_skipped(report);
+    Ok(())
 }
 
-fn print_report(session: &Session, report: &Report) -> Result<()> {
-    let mut parts = vec![format!("{} indexed", report.indexed), format!("{} unchanged", report.unchanged)];
-    let mut part = |number: usize, what: &str| {
-        if number > 0 {
-            parts.push(format!("{number} {what}"));
-        }
-    };
-    part(report.removed.len(), "removed");
-    part(report.skipped.len(), "skipped");
-    part(report.failed.len(), "failed");
+/// Says how many files ended in which state; the first is always said, the others where there are any.
+fn parts(report: &Report, first: &str) -> String {
+    let others = [
+        (report.unchanged, "unchanged"),
+        (report.removed.len() as u64, "removed"),
+        (report.skipped.len() as u64, "skipped"),
+        (report.failed.len() as u64, "failed"),
+    ];
+    let others = others.into_iter().filter(|(number, _)| *number > 0);
+    let others = others.map(|(number, what)| format!("{} {what}", output::thousands(number)));
+    std::iter::once(first.to_owned()).chain(others).collect::<Vec<_>>().join(", ")
+}
+
+fn print_report(session: &Session, index: &Index, report: &Report) -> Result<()> {
+    let parts = parts(report, &format!("{} indexed", output::thousands(report.indexed)));
     let state = if report.cancelled { "Stopped" } else { "Done" };
-    output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts.join(", ")))?;
+    output::line(&format!("{} in {:.1} s: {}.", paint(BOLD, state), report.seconds, parts))?;
     if session.global.verbose > 0 {
         output::line(&format!(
             "passages: {} new, {} kept, {} removed; vectors: {} made, {} reused; words searchable after {:.2} s",
@@ -127,10 +138,10 @@ fn print_report(session: &Session, report: &Report) -> Result<()> {
         ))?;
     }
     print_skipped(report);
-    print_problems(report);
+    print_problems(index, report);
     if report.vectors_pending > 0 {
         let why = if report.cancelled { "the next ingest goes on" } else { "search is by words until they are made" };
-        note(&format!("{} have no vector yet: {why}.", count(report.vectors_pending, "passage")));
+        note(&format!("{} without a vector yet: {why}.", count(report.vectors_pending, "passage")));
     }
     Ok(())
 }
@@ -142,7 +153,7 @@ fn print_skipped(report: &Report) {
         *reasons.entry(reason).or_default() += 1;
     }
     let mut reasons: Vec<(&str, u64)> = reasons.into_iter().collect();
-    reasons.sort_by(|a, b| b.1.cmp(&a.1));
+    reasons.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
     let shown: Vec<String> = reasons
         .iter()
         .take(PROBLEMS_SHOWN_MAX)
@@ -153,13 +164,13 @@ fn print_skipped(report: &Report) {
     }
 }
 
-fn print_problems(report: &Report) {
+fn print_problems(index: &Index, report: &Report) {
     let failed = report.failed.iter().map(|(path, why)| (path, why.clone()));
     let warned = report.warnings.iter().map(|(path, why)| (path, why.join("; ")));
     let all = failed.chain(warned);
     let more = (report.failed.len() + report.warnings.len()).saturating_sub(PROBLEMS_SHOWN_MAX);
     for (path, why) in all.take(PROBLEMS_SHOWN_MAX) {
-        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), plain(&why)));
+        note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), why_of(index, path, &why)));
     }
     if more > 0 {
         note(&format!("… and {more} more: lorewell status --problems"));

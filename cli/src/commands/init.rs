@@ -17,7 +17,7 @@ struct Made<'a> {
 }
 
 pub(super) async fn run(session: &Session, dir: &Path) -> Result<Exit> {
-    let dir = std::fs::canonicalize(dir).with_context(|| format!("opening the folder `{}`", dir.display()))?;
+    let dir = super::folder(dir)?;
     let brain = if session.global.brain.is_some() {
         Brain { dir: session.brain.dir.clone(), project: session.brain.project.clone() }
     } else {
@@ -34,7 +34,7 @@ pub(super) async fn run(session: &Session, dir: &Path) -> Result<Exit> {
         session.json(&Made { brain: &brain.dir, created })?;
     } else if created {
         output::line(&format!(
-            "Created brain in {}   (ignored by git; delete the folder to undo)",
+            "Created brain in {}  (ignored by git; delete the folder to undo)",
             shown(&brain, &dir)
         ))?;
     } else {

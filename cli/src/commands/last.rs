@@ -1,8 +1,9 @@
 //! The references of the last search or answer, so that `lorewell show 1` knows what 1 is.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::Index;
 use serde::{Deserialize, Serialize};
 
@@ -35,12 +36,20 @@ pub(super) fn keep(session: &Session, shown: &[Shown]) {
 
 /// Returns what was shown under a number, from 1.
 pub(super) fn find(session: &Session, number: usize) -> Result<Shown> {
-    let nothing = || "nothing was shown yet; search or ask first";
-    let bytes = std::fs::read(file(session)).with_context(nothing)?;
-    let mut shown: Vec<Shown> = serde_json::from_slice(&bytes).with_context(nothing)?;
+    let file = file(session);
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!("nothing was shown yet; search or ask first"),
+        Err(error) => return Err(error).with_context(|| format!("reading `{}`", file.display())),
+    };
+    let broken = || format!("reading `{}`; search or ask again", file.display());
+    let mut shown: Vec<Shown> = serde_json::from_slice(&bytes).with_context(broken)?;
     let have = shown.len();
+    if have == 0 {
+        bail!("the last result was empty; search or ask again");
+    }
     if number == 0 || number > have {
-        anyhow::bail!("the last result has {have} entries; {number} is not one of them");
+        bail!("the last result is numbered 1 to {have}; there is no {number}");
     }
     Ok(shown.swap_remove(number - 1))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Session;
 use crate::exit::Exit;
-use crate::output::{self, DIM, REFERENCE, count, note, paint, plain};
+use crate::output::{self, DIM, REFERENCE, columns, count, note, paint, plain};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -27,9 +27,12 @@ pub(super) async fn run(session: &Session, glob: Option<&str>) -> Result<Exit> {
             let path = paint(REFERENCE, &plain(&document.path));
             let title = plain(document.title.as_deref().unwrap_or_default());
             let facts = format!("{}, {}", document.format.name(), count(document.chunks, "passage"));
-            output::line(&format!("{path}  {title}  {}", paint(DIM, &facts)))?;
+            output::line(&columns([&path, &title, &paint(DIM, &facts)]))?;
         }
-        note(&count(documents.len() as u64, "document"));
+        note(&match (documents.len(), glob) {
+            (0, None) => "No documents yet; read some with `lorewell ingest FOLDER`.".to_owned(),
+            (number, _) => format!("{}.", count(number as u64, "document")),
+        });
     }
     Ok(if documents.is_empty() { Exit::Nothing } else { Exit::Done })
 }

@@ -13,15 +13,17 @@ mod search;
 mod show;
 mod status;
 
-use anyhow::Result;
-use clap::CommandFactory as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::Index;
 
-use crate::args::{Args, Command, Global};
+use crate::args::{Args, Command, Global, WELCOME};
 use crate::brain::Brain;
 use crate::config::Config;
-use crate::exit::Exit;
+use crate::exit::{Exit, without_number};
 use crate::folders::Folders;
+use crate::output::plain;
 
 /// What every command works with.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Session {
 /// Runs a command.
 pub(crate) fn run(args: Args) -> Result<Exit> {
     let Some(command) = args.command else {
-        Args::command().print_help()?;
+        crate::output::line(WELCOME)?;
         return Ok(Exit::Done);
     };
     // These work whatever state the configuration is in.
@@ -67,9 +69,16 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { dir } => return manual::man(dir.as_deref()),
         Command::ExitCodes => return manual::exit_codes(),
-        Command::Config { command } => return config::run(args.global, &command),
+        Command::Config { command } => return config::run(&args.global, &command),
         Command::Doctor => return runtime()?.block_on(doctor::run(args.global)),
-        _ => {}
+        Command::Init { .. }
+        | Command::Ingest(_)
+        | Command::Search(_)
+        | Command::Ask(_)
+        | Command::Show { .. }
+        | Command::Ls { .. }
+        | Command::Status { .. }
+        | Command::Rm { .. } => {}
     }
     let session = Session::start(args.global)?;
     runtime()?.block_on(dispatch(session, command))
@@ -89,9 +98,27 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ExitCodes
-        | Command::Doctor
-        | Command::LoadWorker => unreachable!("these were run without a session"),
+        | Command::Doctor => unreachable!("these were run without a session"),
     }
+}
+
+/// Returns the absolute path of a folder that must be there.
+fn folder(path: &Path) -> Result<PathBuf> {
+    if !path.exists() {
+        bail!("`{}` does not exist; check the spelling", path.display());
+    }
+    let found = std::fs::canonicalize(path).with_context(|| format!("opening the folder `{}`", path.display()))?;
+    if !found.is_dir() {
+        bail!("`{}` is not a folder; give the folder it lies in", path.display());
+    }
+    Ok(found)
+}
+
+/// Says why a file was left out or failed, beside its name: its place on disk need not be said again.
+fn why_of(index: &Index, path: &str, reason: &str) -> String {
+    let file = index.file_of(path);
+    let file = std::path::absolute(&file).unwrap_or(file);
+    plain(without_number(&reason.replace(&format!("`{}`", file.display()), "it")))
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use lorewell::Kind;
 use serde::Serialize;
 
 use super::Session;
@@ -19,7 +20,10 @@ pub(super) async fn run(session: &Session, paths: &[PathBuf]) -> Result<Exit> {
     let index = session.index().await?;
     let mut all = Removed { removed: Vec::new(), chunks: 0 };
     for path in paths {
-        let removal = index.remove(path).await?;
+        let removal = index.remove(path).await.map_err(|error| {
+            let is_unknown = error.kind() == Kind::NotFound;
+            if is_unknown { anyhow!("{error}; `lorewell ls` lists the documents") } else { error.into() }
+        })?;
         all.removed.extend(removal.removed);
         all.chunks += removal.chunks;
     }
@@ -27,7 +31,7 @@ pub(super) async fn run(session: &Session, paths: &[PathBuf]) -> Result<Exit> {
         session.json(&all)?;
     } else {
         output::line(&format!(
-            "Took {} ({}) out of the brain; the files are where they were.",
+            "Took {} ({}) out of the brain; nothing on disk was touched.",
             count(all.removed.len() as u64, "file"),
             count(all.chunks, "passage")
         ))?;

@@ -1,14 +1,13 @@
 //! `search`: passages, one to a block like `path:lines: text`, with their reasons when asked.
 
-use anyhow::{Result, bail};
-use lorewell::rag::document::Format;
-use lorewell::rag::index::FileState;
-use lorewell::rag::search::{Filter, Fusion, Hit, Hits, Meaning, Mode, Part, Search, Why};
+use anyhow::Result;
+use lorewell::rag::index::{FileState, Index};
+use lorewell::rag::search::{Filter, Fusion, Hit, Hits, LIMIT_MAX, Meaning, Mode, Part, Search, Why};
 
-use super::{Session, last};
+use super::{Session, last, why_of};
 use crate::args;
-use crate::exit::Exit;
-use crate::output::{self, BOLD, DIM, REFERENCE, count, note, paint, plain};
+use crate::exit::{Exit, Misuse};
+use crate::output::{self, BOLD, DIM, REFERENCE, columns, count, note, paint, plain};
 
 /// Lines of a passage shown when not asked for more.
 const LINES_SHOWN_MAX: usize = 6;
@@ -16,21 +15,25 @@ const LINES_SHOWN_MAX: usize = 6;
 pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
     let question = args.question.join(" ");
     if question.trim().is_empty() {
-        bail!("what to search for? for example: lorewell search \"cache\"");
+        return Err(Misuse("what to search for? for example: lorewell search \"cache\"".to_owned()).into());
     }
     let index = session.index().await?;
+    let limit = args.limit.unwrap_or_else(|| session.config.number("limit"));
     let search = index
         .search(&question)
         .mode(mode(args.mode))
         .fusion(fusion(session, args.fusion))
-        .filter(filter(&args.filters)?)
-        .limit(args.limit.unwrap_or_else(|| session.config.number("limit")));
+        .filter(filter(&args.filters))
+        .limit(limit);
     if let Some(file) = args.why {
-        return why(session, search, &file).await;
+        return why(session, &index, search, &file, limit).await;
     }
     let hits = if args.explain { search.explain().await? } else { search.await? };
     last::keep(session, &hits.hits.iter().map(|hit| shown(session, hit)).collect::<Vec<_>>());
     print(session, &hits)?;
+    if hits.hits.is_empty() {
+        say_nothing_found(&index).await?;
+    }
     Ok(if hits.hits.is_empty() { Exit::Nothing } else { Exit::Done })
 }
 
@@ -45,16 +48,24 @@ fn print(session: &Session, hits: &Hits) -> Result<()> {
         print_hit(session, index + 1, hit)?;
     }
     say_meaning(&hits.meaning);
-    if hits.hits.is_empty() {
-        note("Nothing found.");
-    }
+    Ok(())
+}
+
+async fn say_nothing_found(index: &Index) -> Result<()> {
+    let is_empty = index.status().await?.chunks == 0;
+    note(if is_empty {
+        "Nothing found: there are no documents yet; read some with `lorewell ingest FOLDER`."
+    } else {
+        "Nothing found."
+    });
     Ok(())
 }
 
 fn print_hit(session: &Session, number: usize, hit: &Hit) -> Result<()> {
     let reference = paint(REFERENCE, &plain(&hit.place.reference(&hit.path)));
     let headings = paint(DIM, &plain(&hit.headings.join(" > ")));
-    output::line(&format!("{} {reference}  {headings}", paint(BOLD, &format!("[{number}]"))))?;
+    let number = paint(BOLD, &format!("[{number}]"));
+    output::line(&format!("{number} {}", columns([&reference, &headings])))?;
     let limit = if session.global.verbose > 0 { usize::MAX } else { LINES_SHOWN_MAX };
     let lines: Vec<&str> = hit.text.lines().filter(|line| !line.trim().is_empty()).collect();
     for line in lines.iter().take(limit) {
@@ -81,27 +92,29 @@ fn explain(hit: &Hit) -> Result<()> {
     output::line(&paint(DIM, &format!("    words: {}", plain(&terms.join(", ")))))
 }
 
-async fn why(session: &Session, search: Search, file: &str) -> Result<Exit> {
+async fn why(session: &Session, index: &Index, search: Search, file: &str, limit: usize) -> Result<Exit> {
     let why = search.why(file).await?;
     if session.is_json() {
         session.json(&why)?;
     } else {
-        print_why(&why)?;
+        print_why(index, &why, limit)?;
     }
     Ok(if why.rank.is_some() { Exit::Done } else { Exit::Nothing })
 }
 
-fn print_why(why: &Why) -> Result<()> {
+fn print_why(index: &Index, why: &Why, limit: usize) -> Result<()> {
     let path = paint(REFERENCE, &plain(&why.file.path));
-    let reason = plain(why.file.reason.as_deref().unwrap_or("no reason was noted"));
-    match why.file.state {
-        FileState::Skipped => return output::line(&format!("{path} was skipped: {reason}.")),
-        FileState::Failed => return output::line(&format!("{path} could not be read: {reason}.")),
-        _ => {}
+    let reason = why.file.reason.as_deref().unwrap_or("no reason was noted");
+    let reason = why_of(index, &why.file.path, reason);
+    if why.file.state == FileState::Skipped {
+        return output::line(&format!("{path} was skipped: {reason}."));
+    }
+    if why.file.state == FileState::Failed {
+        return output::line(&format!("{path} could not be read: {reason}."));
     }
     output::line(&format!("{path} is indexed ({}).", count(why.chunks, "passage")))?;
     if why.filtered {
-        output::line("A filter of this search leaves it out.")?;
+        return output::line("A filter of this search leaves it out.");
     }
     output::line(&match why.rank {
         Some(rank) => {
@@ -117,7 +130,7 @@ fn print_why(why: &Why) -> Result<()> {
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
     output::line(&format!("  words found: {}    words missing: {}", words(found), words(missing)))?;
-    if let Some(rank) = why.rank {
+    if let Some(rank) = why.rank.filter(|rank| (limit + 1..=LIMIT_MAX).contains(rank)) {
         note(&format!("To see it: -n {rank}"));
     }
     say_meaning(&why.meaning);
@@ -126,13 +139,14 @@ fn print_why(why: &Why) -> Result<()> {
 
 /// Says so when the search by meaning was not whole.
 pub(super) fn say_meaning(meaning: &Meaning) {
-    match meaning {
-        Meaning::Partial { embedded, chunks } => {
-            let percent = embedded * 100 / (*chunks).max(1);
-            note(&format!("Vectors are {percent} % ready; the rest was searched by words. Continue: lorewell ingest"));
-        }
-        Meaning::Off { why } if why != "only words were asked for" => note(&format!("Searched by words only: {why}.")),
-        _ => {}
+    if let Meaning::Partial { embedded, chunks } = meaning {
+        let percent = embedded * 100 / (*chunks).max(1);
+        note(&format!("Vectors are {percent} % ready; the rest was searched by words. Continue: lorewell ingest"));
+    }
+    if let Meaning::Off { why } = meaning
+        && why != "only words were asked for"
+    {
+        note(&format!("Searched by words only: {why}."));
     }
 }
 
@@ -149,20 +163,14 @@ pub(super) fn shown(session: &Session, hit: &Hit) -> last::Shown {
 }
 
 /// Reads the filters.
-pub(super) fn filter(args: &args::Filters) -> Result<Filter> {
+pub(super) fn filter(args: &args::Filters) -> Filter {
     let mut filter = Filter::default();
-    if let Some(name) = &args.format {
-        let names: Vec<&str> = Format::ALL.iter().map(|format| format.name()).collect();
-        let Some(format) = Format::from_name(name) else {
-            bail!("no format `{name}`; there are {}", names.join(", "));
-        };
-        filter.format = Some(format);
-    }
+    filter.format = args.format;
     filter.path.clone_from(&args.path);
     filter.tag.clone_from(&args.tag);
     filter.since.clone_from(&args.since);
     filter.until.clone_from(&args.until);
-    Ok(filter)
+    filter
 }
 
 fn mode(mode: args::Mode) -> Mode {

@@ -2,13 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+use lorewell::Kind;
+use lorewell::rag::index::Index;
 use serde::Serialize;
 
 use super::{Session, last};
 use crate::editor;
-use crate::exit::Exit;
-use crate::output::{self, BOLD, DIM, REFERENCE, paint, plain};
+use crate::exit::{Exit, Misuse};
+use crate::output::{self, BOLD, DIM, REFERENCE, count, paint, plain};
 
 #[derive(Serialize)]
 struct Source<'a> {
@@ -20,7 +22,12 @@ struct Source<'a> {
 pub(super) async fn run(session: &Session, reference: &str, context: u32, open: bool) -> Result<Exit> {
     let index = session.index().await?;
     let (path, lines) = resolve(session, reference)?;
-    let file = index.file(&path).await?;
+    let file = match index.file(&path).await {
+        Err(error) if error.kind() == Kind::NotFound => {
+            return Err(no_lines(&index, &path).await.unwrap_or(error.into()));
+        }
+        file => file?,
+    };
     let on_disk = last::on_disk(&index, &file.path);
     if open {
         let on_disk = on_disk.with_context(|| format!("`{}` is not a file on disk", file.path))?;
@@ -29,6 +36,9 @@ pub(super) async fn run(session: &Session, reference: &str, context: u32, open: 
     }
     let text = index.text(&file.path).await?;
     let all: Vec<&str> = text.lines().collect();
+    if let Some(first) = lines.as_ref().map(|lines| *lines.start()).filter(|first| *first as usize > all.len()) {
+        bail!("`{}` has {}; there is no line {first}", file.path, count(all.len() as u64, "line"));
+    }
     let wanted = window(lines.as_ref(), context as usize, all.len());
     let shown = &all[wanted.clone()];
     if session.is_json() {
@@ -55,6 +65,13 @@ fn resolve(session: &Session, reference: &str) -> Result<(String, Option<RangeIn
         Some((path, lines)) => (path.to_owned(), Some(lines)),
         None => (reference.to_owned(), None),
     })
+}
+
+/// Says so when what follows the colon of a known path are no lines.
+async fn no_lines(index: &Index, reference: &str) -> Option<anyhow::Error> {
+    let (path, lines) = reference.rsplit_once(':')?;
+    index.file(path).await.ok()?;
+    Some(Misuse(format!("`{lines}` is neither a line nor lines like 12-18; give `{path}:12`")).into())
 }
 
 fn line_range(text: &str) -> Option<RangeInclusive<u32>> {

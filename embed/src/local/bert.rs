@@ -260,11 +260,11 @@ impl Encoder {
         }
         for index in 0..layer.panels() {
             let mut panel = layer.panel(index);
-            if let Columns::Int8(bytes) = panel.columns
+            if let Columns::Int8 { bytes, scale } = panel.columns
                 && count >= WIDEN_ROWS_MIN
             {
                 let floats = sized(&mut work.floats, bytes.len());
-                self.tier.widen(bytes, floats);
+                self.tier.widen(bytes, scale, floats);
                 panel.columns = Columns::F32(floats);
             }
             self.tier.multiply(rows, panel, Out { data: &mut out[index * LANES..], stride: width });

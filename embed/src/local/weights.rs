@@ -1,6 +1,6 @@
 //! The weights of a model: safetensors shards, read through candle, and the two shapes the encoder needs them in,
 //! [`Linear`] (panels of 32 outputs) and [`Table`] (rows that are looked up). Both come as floats of a published model
-//! or as int8 of ours, where a scale per output or row makes up for the range: `value = scale * int8`.
+//! or as int8 of ours, where scales make up for the range: `value = scale * int8`.
 //!
 //! candle owns tensors while they are read and converted. The hot path works on plain slices, because it never needs
 //! a shape that is not known when the model is opened, and tensors would have to copy the mapped int8 panels.
@@ -12,7 +12,7 @@ use candle_core::{DType, Device, Tensor};
 use lorewell_model::{Error, Kind, Result};
 
 use super::bytes::Bytes;
-use super::kernels::{Columns, LANES, Panel, Tier, padded};
+use super::kernels::{Columns, GROUP, LANES, Panel, Tier, padded};
 
 /// The tensors of a model by name.
 #[derive(Debug)]
@@ -102,14 +102,13 @@ pub(super) struct Linear {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
     values: Values,
-    scale: Vec<[f32; LANES]>,
     bias: Vec<[f32; LANES]>,
 }
 
 #[derive(Debug)]
 enum Values {
     F32(Vec<f32>),
-    Int8(Bytes),
+    Int8 { bytes: Bytes, scale: Vec<f32> },
 }
 
 impl Linear {
@@ -117,9 +116,10 @@ impl Linear {
     pub(super) fn read(tensors: &Tensors, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
         let panels = outputs.div_ceil(LANES);
         if let Some(bytes) = tensors.int8(&format!("{name}.weight"), &[panels, inputs, LANES])? {
-            let scale = by_panel(&tensors.floats(&format!("{name}.scale"), &[outputs])?);
+            let groups = inputs.div_ceil(GROUP);
+            let scale = tensors.floats(&format!("{name}.scale"), &[panels, groups, LANES])?;
             let bias = by_panel(&tensors.floats(&format!("{name}.bias"), &[outputs])?);
-            return Ok(Self { inputs, outputs, values: Values::Int8(bytes), scale, bias });
+            return Ok(Self { inputs, outputs, values: Values::Int8 { bytes, scale }, bias });
         }
         let weight = tensors.floats(&format!("{name}.weight"), &[outputs, inputs])?;
         Ok(Self::new(&weight, &tensors.floats(&format!("{name}.bias"), &[outputs])?))
@@ -141,9 +141,7 @@ impl Linear {
     /// Packs a row-major weight of one row per output.
     pub(super) fn new(weight: &[f32], bias: &[f32]) -> Self {
         let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        let panels = bias.len().div_ceil(LANES);
-        let values = Values::F32(pack(weight, inputs));
-        Self { inputs, outputs, values, scale: vec![[1.0; LANES]; panels], bias: by_panel(bias) }
+        Self { inputs, outputs, values: Values::F32(pack(weight, inputs)), bias: by_panel(bias) }
     }
 
     /// Returns the number of panels.
@@ -153,13 +151,15 @@ impl Linear {
 
     /// Returns one panel.
     pub(super) fn panel(&self, index: usize) -> Panel<'_> {
-        let len = self.inputs * LANES;
-        let range = index * len..(index + 1) * len;
+        let of = |len: usize| index * len..(index + 1) * len;
+        let range = of(self.inputs * LANES);
         let columns = match &self.values {
             Values::F32(values) => Columns::F32(&values[range]),
-            Values::Int8(bytes) => Columns::Int8(&bytes[range]),
+            Values::Int8 { bytes, scale } => {
+                Columns::Int8 { bytes: &bytes[range], scale: &scale[of(self.inputs.div_ceil(GROUP) * LANES)] }
+            }
         };
-        Panel { columns, depth: self.inputs, scale: &self.scale[index], bias: &self.bias[index] }
+        Panel { columns, depth: self.inputs, bias: &self.bias[index] }
     }
 }
 
@@ -190,7 +190,7 @@ pub(super) struct Table {
 #[derive(Debug)]
 enum TableValues {
     F32(Vec<f32>),
-    /// Floats in the file itself, little-endian.
+    /// Floats in the file itself, which is little-endian.
     F32Mapped(Bytes),
     /// Rows in one or more shards of `shard_rows` each, and a scale per row.
     Int8 {
@@ -207,9 +207,10 @@ impl Table {
             return Self::read_int8(tensors, name, rows, dims);
         }
         let entry = tensors.entry(name, &[rows, dims])?;
-        let values = match entry.dtype {
-            DType::F32 if cfg!(target_endian = "little") => TableValues::F32Mapped(entry.bytes.clone()),
-            _ => TableValues::F32(tensors.floats(name, &[rows, dims])?),
+        let values = if entry.dtype == DType::F32 && cfg!(target_endian = "little") {
+            TableValues::F32Mapped(entry.bytes.clone())
+        } else {
+            TableValues::F32(tensors.floats(name, &[rows, dims])?)
         };
         Ok(Self { dims, values })
     }

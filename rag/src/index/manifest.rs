@@ -54,6 +54,11 @@ impl Generation {
         index.join(format!("gen-{}", self.number))
     }
 
+    /// Tells whether a folder's name is that of a generation.
+    pub(crate) fn is_folder(name: &str) -> bool {
+        name.strip_prefix("gen-").is_some_and(|number| number.parse::<u32>().is_ok())
+    }
+
     /// Tells whether both were made alike, whatever their numbers.
     pub(crate) fn is_made_like(&self, other: &Self) -> bool {
         let fingerprint = |of: &Self| of.embedder.as_ref().map(|pin| pin.fingerprint.clone());
@@ -93,9 +98,11 @@ impl Manifest {
     pub(crate) fn write(&self, index: &Path) -> Result<()> {
         let path = index.join(FILE);
         let json = serde_json::to_vec_pretty(self).expect("a manifest is plain data");
-        let mut file = tempfile::NamedTempFile::new_in(index).context(|| format!("writing `{}`", path.display()))?;
-        file.write_all(&json).and_then(|()| file.as_file().sync_all()).context(|| writing(&path))?;
-        file.persist(&path).map_err(|error| Error::from(error.error).context(writing(&path)))?;
+        // One name for all, so that writers that die leave no more than one behind; the writer's lock keeps others off.
+        let new = index.join("manifest.json.new");
+        let mut file = std::fs::File::create(&new).context(|| writing(&new))?;
+        file.write_all(&json).and_then(|()| file.sync_all()).context(|| writing(&new))?;
+        std::fs::rename(&new, &path).context(|| writing(&path))?;
         sync_dir(index)
     }
 }

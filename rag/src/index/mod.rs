@@ -7,6 +7,7 @@
 mod ingest;
 mod lock;
 mod manifest;
+mod names;
 mod prepare;
 mod reader;
 mod rebuild;
@@ -51,6 +52,21 @@ impl Default for Options {
         Self { embedder: None, chunks: ChunkOptions::default(), loader: Loader::in_process(), root: None }
     }
 }
+
+impl Options {
+    /// Returns the defaults with the embedder that is bundled with Lorewell.
+    ///
+    /// # Errors
+    /// [`Kind::Corrupt`] if the bundled weights are damaged.
+    #[cfg(feature = "bundled-minilm")]
+    pub fn bundled() -> Result<Self> {
+        Ok(Self { embedder: Some(Embedder::bundled()?), ..Self::default() })
+    }
+}
+
+/// A query that a commit overtakes is asked again. Commits are tens of milliseconds apart, queries take a few, so one
+/// that is overtaken so often is on a machine too busy for any answer.
+const QUERY_ATTEMPTS_MAX: u32 = 10;
 
 /// A handle on an index: cheap to clone, shared by all threads. Many handles, in many processes, may read; one
 /// writes at a time.
@@ -149,6 +165,29 @@ impl Index {
         *self.0.reader.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&reader);
         Ok(reader)
     }
+
+    /// Runs a query until no commit came in between: what it read of the table and of the stores then belongs
+    /// together. A swap of generations, which takes a query's files away, is met in the same way.
+    pub(crate) async fn query<T, F>(&self, run: impl Fn(Arc<Reader>) -> F + Send + Sync) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let mut attempt = 1;
+        loop {
+            let reader = self.reader().await?;
+            let before = reader.commit().await;
+            let result = run(Arc::clone(&reader)).await;
+            let is_steady = match (&before, reader.commit().await) {
+                (Ok(before), Ok(after)) => *before == after && reader.is_current(&self.0.dir)?,
+                _ => reader.is_current(&self.0.dir)?,
+            };
+            if is_steady || attempt == QUERY_ATTEMPTS_MAX {
+                return result;
+            }
+            attempt += 1;
+        }
+    }
 }
 
 impl Inner {
@@ -159,8 +198,19 @@ impl Inner {
     /// Returns how this handle's options would make the live generation anew. A handle without an embedder leaves
     /// the vectors alone: it cannot make better ones.
     fn wanted(&self, live: &Generation) -> Generation {
-        let embedder = pin(self.options.embedder.as_ref()).or_else(|| live.embedder.clone());
+        let embedder = pin(self.options.embedder.as_ref());
+        if embedder.is_none() && live.embedder.is_some() {
+            return live.clone();
+        }
         Generation { number: live.number, chunker: self.chunker.fingerprint(), embedder }
+    }
+
+    /// Counts tokens as the embedder does, or by rule of thumb without one.
+    pub(crate) fn count_tokens(&self) -> Box<dyn Fn(&str) -> usize + Send + Sync> {
+        match self.options.embedder.clone() {
+            Some(embedder) => Box::new(move |text| embedder.count_tokens(text)),
+            None => Box::new(crate::chunk::estimate_tokens),
+        }
     }
 }
 

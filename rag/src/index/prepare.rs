@@ -4,13 +4,12 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use lorewell_model::{Result, ResultExt as _};
+use lorewell_model::{Kind, Result, ResultExt as _};
 
 use super::table::{FileRow, FileState, NewChunk, NewDocument};
 use crate::chunk::{Chunker, CountTokens};
-use crate::document::Document;
 use crate::ids::ChunkId;
-use crate::load::{Loaded, Loader};
+use crate::load::{Loaded, Loader, SkipReason};
 use crate::place::Places;
 use crate::sparse::{Terms, detect_language};
 
@@ -37,6 +36,8 @@ pub(crate) enum Prepared {
     Unchanged(FileRow),
     /// Its content is new.
     Changed(Box<NewDocument>),
+    /// It has nothing to index, and that is as it should be.
+    Skipped(FileRow),
     /// It could not be read.
     Failed(FileRow),
 }
@@ -53,8 +54,20 @@ pub(crate) struct Tools<'a> {
 pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
     match try_prepare(candidate, tools) {
         Ok(prepared) => prepared,
-        Err(error) => Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)),
+        Err(error) => match SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
+            Some(reason) => Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)),
+            None => {
+                let row = candidate.row(FileState::Failed, Some(error.to_string()), None);
+                // What the file says of itself stays true until it changes; the next run tries again after anything else.
+                let modified = if is_lasting(error.kind()) { row.modified } else { 0 };
+                Prepared::Failed(FileRow { modified, ..row })
+            }
+        },
     }
+}
+
+fn is_lasting(kind: Kind) -> bool {
+    matches!(kind, Kind::BadInput | Kind::BadOutput | Kind::Corrupt | Kind::Limit | Kind::Refused | Kind::Timeout)
 }
 
 fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
@@ -72,18 +85,25 @@ fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
 pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocument {
     let document = loaded.document;
     let places = Places::new(&document);
+    let language = detect_language(&document.text);
+    let title = title(document.title.as_deref(), &file.path);
     let chunks = tools.chunker.chunk(&document, tools.count).into_iter().map(|chunk| {
         let text = &document.text[chunk.range.clone()];
-        let words = digest(&[title(&document, &file.path), &file.path, &chunk.headings.join("\n"), text]);
+        let words = digest(&[title, &file.path, &chunk.headings.join("\n"), text, language.unwrap_or_default()]);
         let meaning = digest(&[&meaning_of(document.title.as_deref(), &chunk.headings, text)]);
         NewChunk { place: places.place(chunk.range.clone()), words, meaning, chunk }
     });
     let chunks = chunks.collect();
     let date = document.date.clone().or_else(|| date_of(file.modified));
-    NewDocument { language: detect_language(&document.text), date, chunks, document, file }
+    NewDocument { language, date, chunks, document, file }
 }
 
 impl Candidate {
+    /// Tells whether the file's content is what is stored, whatever its time says.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.known.is_some_and(|known| hash_file(&self.file).is_ok_and(|hash| hash == known))
+    }
+
     fn row(&self, state: FileState, reason: Option<String>, hash: Option<[u8; 32]>) -> FileRow {
         FileRow { path: self.path.clone(), state, reason, bytes: self.bytes, modified: self.modified, hash }
     }
@@ -93,7 +113,7 @@ impl Candidate {
 pub(crate) fn words_of<'a>(new: &'a NewDocument, chunk: &'a NewChunk, id: ChunkId) -> Terms<'a> {
     Terms {
         id,
-        title: title(&new.document, &new.file.path),
+        title: title(new.document.title.as_deref(), &new.file.path),
         path: &new.file.path,
         headings: &chunk.chunk.headings,
         text: &new.document.text[chunk.chunk.range.clone()],
@@ -109,9 +129,9 @@ pub(crate) fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -
 }
 
 /// A document without a title is known by its file's name.
-fn title<'a>(document: &'a Document, path: &'a str) -> &'a str {
+pub(crate) fn title<'a>(title: Option<&'a str>, path: &'a str) -> &'a str {
     let stem = || Path::new(path).file_stem().and_then(|stem| stem.to_str());
-    document.title.as_deref().or_else(stem).unwrap_or_default()
+    title.or_else(stem).unwrap_or_default()
 }
 
 fn digest(parts: &[&str]) -> [u8; 16] {
@@ -142,7 +162,8 @@ pub(crate) fn nanoseconds(time: SystemTime) -> i64 {
 }
 
 fn date_of(modified: i64) -> Option<String> {
-    let timestamp = jiff::Timestamp::from_nanosecond(i128::from(modified)).ok().filter(|_| modified != 0)?;
+    let since_epoch = i128::from(modified).abs(); // negative: not trusted, see `stamp`
+    let timestamp = jiff::Timestamp::from_nanosecond(since_epoch).ok().filter(|_| modified != 0)?;
     Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date().to_string())
 }
 
@@ -156,6 +177,14 @@ mod tests {
         assert_eq!(meaning_of(Some("Tea"), &headings, "80 degrees"), "Tea > Water\n80 degrees");
         assert_eq!(meaning_of(Some("Drinks"), &headings[..1], "80 degrees"), "Drinks > Tea\n80 degrees");
         assert_eq!(meaning_of(None, &[], "80 degrees"), "80 degrees");
+    }
+
+    #[test]
+    fn a_day_is_known_even_if_its_time_stamp_is_not_trusted() {
+        let noon = 1_767_268_800_000_000_000; // 2026-01-01T12:00:00Z
+        assert_eq!(date_of(noon).as_deref(), Some("2026-01-01"));
+        assert_eq!(date_of(-noon), date_of(noon));
+        assert_eq!(date_of(0), None);
     }
 
     #[test]

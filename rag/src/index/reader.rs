@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lorewell_model::{Kind, Result};
+use lorewell_model::{Error, Kind, Result};
 
+use super::blocking;
 use super::manifest::Manifest;
-use super::table::Table;
+use super::table::{Table, meta};
 use super::writer::{open_dense, open_sparse};
 use crate::dense::DenseStore;
 use crate::sparse::SparseStore;
@@ -31,15 +32,17 @@ impl Reader {
     pub(crate) async fn open(index: &Path) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            match Self::try_open(index).await {
-                Err(error) if error.kind() == Kind::NotFound && attempt < OPEN_ATTEMPTS => attempt += 1,
+            let manifest = Manifest::read(index)?;
+            let live = manifest.live.clone();
+            match Self::open_live(index, manifest).await {
+                Err(_) if attempt < OPEN_ATTEMPTS && Manifest::read(index)?.live != live => attempt += 1,
+                Err(error) if error.kind() == Kind::NotFound => return Err(incomplete(index, error)),
                 result => return result,
             }
         }
     }
 
-    async fn try_open(index: &Path) -> Result<Self> {
-        let manifest = Manifest::read(index)?;
+    async fn open_live(index: &Path, manifest: Manifest) -> Result<Self> {
         let root = manifest.root.as_ref().map(|root| absolute_root(index, root)).transpose()?;
         let dir = manifest.live.dir(index);
         Ok(Self {
@@ -51,6 +54,12 @@ impl Reader {
         })
     }
 
+    /// Returns the number of the table's last commit.
+    pub(crate) async fn commit(&self) -> Result<u64> {
+        let table = Arc::clone(&self.table);
+        blocking(move || table.read(|table| meta(table, "commit"))).await
+    }
+
     /// Tells whether the generation is still the live one.
     pub(crate) fn is_current(&self, index: &Path) -> Result<bool> {
         Ok(Manifest::read(index)?.live == self.manifest.live)
@@ -60,6 +69,11 @@ impl Reader {
     pub(crate) fn is_embedded_by(&self, fingerprint: &str) -> bool {
         self.manifest.live.embedder.as_ref().is_some_and(|pin| pin.fingerprint == fingerprint)
     }
+}
+
+fn incomplete(index: &Path, error: Error) -> Error {
+    let message = format!("`{}` is not complete ({error}); delete the folder and ingest again", index.display());
+    Error::new(Kind::Corrupt, message).caused_by(error)
 }
 
 /// Resolves `..` by name, so that symbolic links in the way keep the meaning they had when the index was made.

@@ -2,6 +2,7 @@
 //! from the stored texts, while the live generation keeps answering, and then takes over in one step. A run that is
 //! stopped goes on with the next ingest.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lorewell_model::{Result, ResultExt as _};
@@ -11,7 +12,7 @@ use super::ingest::Progress;
 use super::lock::WriterLock;
 use super::manifest::{Generation, Manifest};
 use super::prepare::{Tools, cut};
-use super::table::read::{document, files_under};
+use super::table::read::{document, files};
 use super::table::{Batch, FileState, Table, write};
 use super::vectors::Made;
 use super::writer::{Writer, create_generation};
@@ -47,8 +48,10 @@ async fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
     if manifest.building.as_ref() == Some(&wanted) {
         return Ok(wanted);
     }
-    // A folder that the manifest does not name, or names for other options.
-    remove_dir(&wanted.dir(&inner.dir))?;
+    // The manifest never names a folder that is half made or made for other options.
+    if manifest.building.take().is_some() {
+        manifest.write(&inner.dir)?;
+    }
     create_generation(&wanted, &inner.dir).await?;
     manifest.building = Some(wanted.clone());
     manifest.write(&inner.dir)?;
@@ -57,8 +60,8 @@ async fn begin(inner: &Inner, manifest: &mut Manifest) -> Result<Generation> {
 
 /// Brings the new table in line with the live one: what is missing or differs is cut anew, what is gone goes.
 async fn copy_documents(inner: &Inner, live: &Table, writer: &mut Writer, cancel: &AtomicBool) -> Result<()> {
-    let wanted = live.read(|table| files_under(table, ""))?;
-    let have = files_under(&writer.table, "")?;
+    let wanted = live.read(files)?;
+    let have = files(&writer.table)?;
     let mut batch =
         Batch { gone: have.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect(), ..Batch::default() };
     let mut paths: Vec<&String> = wanted.keys().collect();
@@ -88,14 +91,32 @@ async fn copy_documents(inner: &Inner, live: &Table, writer: &mut Writer, cancel
     Ok(())
 }
 
-/// Makes the built generation the live one. Readers of the old one finish on the files they hold open.
+/// Makes the built generation the live one. Readers of the old one finish on the files they hold open, or ask again.
 fn swap(inner: &Inner, manifest: Manifest, built: Generation) -> Result<()> {
-    let old = manifest.live.dir(&inner.dir);
-    Manifest { live: built, building: None, ..manifest }.write(&inner.dir)?;
-    remove_dir(&old)
+    let manifest = Manifest { live: built, building: None, ..manifest };
+    manifest.write(&inner.dir)?;
+    sweep(&manifest, &inner.dir)
 }
 
-fn remove_dir(dir: &std::path::Path) -> Result<()> {
+/// Removes generations that the manifest does not name: one that was replaced, or one that was only begun.
+pub(crate) fn sweep(manifest: &Manifest, index: &Path) -> Result<()> {
+    let named: Vec<PathBuf> = [Some(&manifest.live), manifest.building.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|generation| generation.dir(index))
+        .collect();
+    for entry in std::fs::read_dir(index).context(|| format!("reading `{}`", index.display()))? {
+        let path = entry.context(|| format!("reading `{}`", index.display()))?.path();
+        let is_generation = path.file_name().and_then(|name| name.to_str()).is_some_and(Generation::is_folder);
+        if is_generation && !named.contains(&path) {
+            remove_dir(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).context(|| format!("removing `{}`", dir.display()))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use lorewell_model::{Error, Kind, Result};
 use serde::Serialize;
 
-use super::table::read::{self, IdsOf, chunk_ids, count, file_counts, files_under};
-use super::{Index, blocking};
+use super::table::read::{self, IdsOf, chunk_ids, count, file_counts, files};
+use super::{Index, Reader, blocking};
 use crate::document::SourceMap;
 use crate::ids::ChunkId;
 use crate::search::Filter;
@@ -127,7 +127,10 @@ impl Index {
     /// # Errors
     /// What reading the table gives.
     pub async fn status(&self) -> Result<Status> {
-        let reader = self.reader().await?;
+        self.query(|reader| self.status_of(reader)).await
+    }
+
+    async fn status_of(&self, reader: Arc<Reader>) -> Result<Status> {
         let fingerprint = self.embedder().map(|embedder| embedder.info().fingerprint.clone());
         blocking(move || {
             let live = &reader.manifest.live;
@@ -158,32 +161,7 @@ impl Index {
     /// # Errors
     /// What reading the stores gives.
     pub async fn verify(&self) -> Result<Agreement> {
-        let reader = self.reader().await?;
-        let table = Arc::clone(&reader.table);
-        // The table first: chunks committed in between are then in the stores already.
-        let (live, embedded) = blocking(move || {
-            table.read(|table| Ok((chunk_ids(table, IdsOf::Live)?, chunk_ids(table, IdsOf::Embedded)?)))
-        })
-        .await?;
-        reader.sparse.refresh().await?;
-        let words: HashSet<ChunkId> = reader.sparse.ids().await?.into_iter().collect();
-        let mut vectors = HashSet::new();
-        if let Some(dense) = &reader.dense {
-            dense.refresh().await?;
-            dense.verify().await?;
-            vectors.extend(dense.ids().await?);
-        }
-        let missing =
-            |wanted: &[ChunkId], have: &HashSet<ChunkId>| wanted.iter().filter(|id| !have.contains(id)).count() as u64;
-        let (words_missing, vectors_missing) = (missing(&live, &words), missing(&embedded, &vectors));
-        Ok(Agreement {
-            chunks: live.len() as u64,
-            embedded: embedded.len() as u64,
-            words_missing,
-            vectors_missing,
-            words_extra: words.len() as u64 - (live.len() as u64 - words_missing),
-            vectors_extra: vectors.len() as u64 - (embedded.len() as u64 - vectors_missing),
-        })
+        self.query(agreement).await
     }
 
     /// Lists the documents, by path.
@@ -200,8 +178,7 @@ impl Index {
     /// [`Kind::BadInput`](lorewell_model::Kind::BadInput) if the filter cannot be read.
     pub async fn documents_matching(&self, filter: &Filter) -> Result<Vec<DocumentInfo>> {
         let filter = filter.compile()?;
-        let reader = self.reader().await?;
-        let mut rows = blocking(move || reader.table.read(read::documents)).await?;
+        let mut rows = self.query(|reader| blocking(move || reader.table.read(read::documents))).await?;
         rows.retain(|row| filter.passes(row.path.as_str(), row.format, row.date.as_deref(), &row.tags));
         let info = |row: super::table::DocumentRow| DocumentInfo {
             path: row.path,
@@ -221,18 +198,19 @@ impl Index {
     /// # Errors
     /// [`Kind::NotFound`](lorewell_model::Kind::NotFound) if there is no such document.
     pub async fn text(&self, path: &str) -> Result<String> {
-        let reader = self.reader().await?;
-        let file = self.file_of(path);
-        let path = path.to_owned();
-        blocking(move || {
-            let unknown = || Error::new(Kind::NotFound, format!("`{path}` is not in the index"));
-            let (document, _) = reader.table.read(|table| read::document(table, &path))?.ok_or_else(unknown)?;
-            match document.source {
-                SourceMap::Pieces(_) => Ok(crate::load::read_text(&file).unwrap_or(document.text)),
-                _ => Ok(document.text),
+        let find = |reader: Arc<Reader>| {
+            let path = path.to_owned();
+            blocking(move || reader.table.read(|table| read::document(table, &path)))
+        };
+        let unknown = || Error::new(Kind::NotFound, format!("`{path}` is not in the index"));
+        let (document, _) = self.query(find).await?.ok_or_else(unknown)?;
+        match document.source {
+            SourceMap::Pieces(_) => {
+                let file = self.file_of(path);
+                blocking(move || Ok(crate::load::read_text(&file).unwrap_or(document.text))).await
             }
-        })
-        .await
+            _ => Ok(document.text),
+        }
     }
 
     /// Lists what is known of all files, by path: indexed, skipped and failed ones.
@@ -240,12 +218,38 @@ impl Index {
     /// # Errors
     /// What reading the table gives.
     pub async fn files(&self) -> Result<Vec<FileInfo>> {
-        let reader = self.reader().await?;
-        let rows = blocking(move || reader.table.read(|table| files_under(table, ""))).await?;
+        let rows = self.query(|reader| blocking(move || reader.table.read(files))).await?;
         let mut files: Vec<FileInfo> = rows.into_values().map(FileInfo::from).collect();
         files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
     }
+}
+
+/// Compares table, words and vectors of one generation.
+async fn agreement(reader: Arc<Reader>) -> Result<Agreement> {
+    let table = Arc::clone(&reader.table);
+    let (live, embedded) =
+        blocking(move || table.read(|table| Ok((chunk_ids(table, IdsOf::Live)?, chunk_ids(table, IdsOf::Embedded)?))))
+            .await?;
+    reader.sparse.refresh().await?;
+    let words: HashSet<ChunkId> = reader.sparse.ids().await?.into_iter().collect();
+    let mut vectors = HashSet::new();
+    if let Some(dense) = &reader.dense {
+        dense.refresh().await?;
+        dense.verify().await?;
+        vectors.extend(dense.ids().await?);
+    }
+    let missing =
+        |wanted: &[ChunkId], have: &HashSet<ChunkId>| wanted.iter().filter(|id| !have.contains(id)).count() as u64;
+    let (words_missing, vectors_missing) = (missing(&live, &words), missing(&embedded, &vectors));
+    Ok(Agreement {
+        chunks: live.len() as u64,
+        embedded: embedded.len() as u64,
+        words_missing,
+        vectors_missing,
+        words_extra: words.len() as u64 - (live.len() as u64 - words_missing),
+        vectors_extra: vectors.len() as u64 - (embedded.len() as u64 - vectors_missing),
+    })
 }
 
 impl From<super::table::FileRow> for FileInfo {

@@ -2,6 +2,7 @@
 //! stopped goes on where it was.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lorewell_embed::{Embedder, Purpose, Vectors};
@@ -10,7 +11,7 @@ use lorewell_model::{Error, Kind, Result};
 use super::ingest::Progress;
 use super::prepare::meaning_of;
 use super::table::read::{count, pending};
-use super::table::{PendingChunk, write};
+use super::table::{Digest, PendingChunk, write};
 use super::writer::Writer;
 use crate::dense::DenseStore;
 use crate::ids::ChunkId;
@@ -42,12 +43,15 @@ impl Writer {
             return Ok(Made { pending: of, ..Made::default() });
         };
         let mut total = Made { pending: of, ..Made::default() };
+        if of > 0 {
+            tell(Progress::Embedded { chunks: 0, of }); // the first batch takes a while; say that it has begun
+        }
         while !cancel.load(Ordering::Relaxed) {
             let batch = pending(&self.table, ChunkId(0), BATCH_CHUNKS)?;
             if batch.is_empty() {
                 break;
             }
-            let made = embed_batch(&batch, embedder, dense.as_ref()).await?;
+            let made = self.embed_batch(&batch, embedder, dense.as_ref()).await?;
             let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
             write::mark_embedded(&mut self.table, &ids, true)?;
             total.made += made;
@@ -57,26 +61,48 @@ impl Writer {
         }
         Ok(total)
     }
-}
 
-/// Embeds each distinct meaning once and stores a vector for every chunk.
-async fn embed_batch(batch: &[PendingChunk], embedder: &Embedder, dense: &dyn DenseStore) -> Result<u64> {
-    let mut row_of = HashMap::new();
-    let mut texts = Vec::new();
-    for chunk in batch {
-        row_of.entry(chunk.meaning).or_insert_with(|| {
-            texts.push(meaning_of(chunk.title.as_deref(), &chunk.headings, &chunk.text));
-            texts.len() - 1
-        });
+    /// Embeds each meaning that no chunk has a vector of yet, once, and stores a vector for every chunk.
+    async fn embed_batch(&self, batch: &[PendingChunk], embedder: &Embedder, dense: &dyn DenseStore) -> Result<u64> {
+        let mut vector_of = self.stored_vectors(batch, dense).await?;
+        let mut new: Vec<&PendingChunk> = Vec::new();
+        for chunk in batch {
+            if let Entry::Vacant(entry) = vector_of.entry(chunk.meaning) {
+                entry.insert(Vec::new()); // follows below
+                new.push(chunk);
+            }
+        }
+        let text = |chunk: &&PendingChunk| meaning_of(chunk.title.as_deref(), &chunk.headings, &chunk.text);
+        let texts: Vec<String> = new.iter().map(text).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        if !texts.is_empty() {
+            let vectors = embedder.embed(&texts, Purpose::Passage).await?;
+            if vectors.len() != texts.len() {
+                let message = format!("the embedder gave {} vectors for {} texts", vectors.len(), texts.len());
+                return Err(Error::new(Kind::BadOutput, message));
+            }
+            vector_of.extend(new.iter().zip(vectors.rows()).map(|(chunk, vector)| (chunk.meaning, vector.to_vec())));
+        }
+        let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
+        let rows = batch.iter().flat_map(|chunk| vector_of[&chunk.meaning].iter().copied());
+        dense.append(&ids, &Vectors::new(embedder.info().dims.get() as usize, rows.collect())).await?;
+        Ok(texts.len() as u64)
     }
-    let borrowed: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let vectors = embedder.embed(&borrowed, Purpose::Passage).await?;
-    if vectors.len() != texts.len() {
-        let message = format!("the embedder gave {} vectors for {} texts", vectors.len(), texts.len());
-        return Err(Error::new(Kind::BadOutput, message));
+
+    /// Fetches the vectors that chunks of the same meaning have already.
+    async fn stored_vectors(
+        &self,
+        batch: &[PendingChunk],
+        dense: &dyn DenseStore,
+    ) -> Result<HashMap<Digest, Vec<f32>>> {
+        let mut known = HashMap::new();
+        for chunk in batch {
+            if let Some(id) = write::chunk_with_vector(&self.table, &chunk.meaning)? {
+                known.insert(chunk.meaning, id);
+            }
+        }
+        let (meanings, ids): (Vec<Digest>, Vec<ChunkId>) = known.into_iter().unzip();
+        let vectors = dense.fetch(&ids).await?;
+        Ok(meanings.into_iter().zip(vectors).filter_map(|(meaning, vector)| Some((meaning, vector?))).collect())
     }
-    let ids: Vec<ChunkId> = batch.iter().map(|chunk| chunk.id).collect();
-    let rows = batch.iter().flat_map(|chunk| vectors.row(row_of[&chunk.meaning]).iter().copied());
-    dense.append(&ids, &Vectors::new(vectors.dims(), rows.collect())).await?;
-    Ok(texts.len() as u64)
 }

@@ -5,7 +5,7 @@
 //! commit. A writer that dies in between leaves only extra entries, which no query shows (the table does not know
 //! them) and which the next writer clears away; their names are never given again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,12 +17,15 @@ use rusqlite::Connection;
 use super::blocking;
 use super::lock::WriterLock;
 use super::manifest::Generation;
-use super::prepare::words_of;
-use super::table::read::{IdsOf, chunk_ids, chunks};
+use super::prepare::{title, words_of};
+use super::rebuild::remove_dir;
+use super::table::read::{IdsOf, chunk_ids, chunks, document};
 use super::table::{Batch, Plan, Table, meta, set_meta, write};
 use crate::dense::{DenseStore, LocalDense};
 use crate::ids::ChunkId;
-use crate::sparse::{SparseStore, TantivySparse, Terms};
+#[cfg(feature = "tantivy")]
+use crate::sparse::TantivySparse;
+use crate::sparse::{SparseStore, Terms, detect_language};
 use crate::stores::Access;
 
 /// Chunks repaired at a time, to bound memory.
@@ -46,9 +49,10 @@ pub(crate) struct Committed {
     pub(crate) vectors_reused: u64,
 }
 
-/// Makes an empty generation.
+/// Makes an empty generation that the manifest does not name yet; what lies in its place was only begun.
 pub(crate) async fn create_generation(generation: &Generation, index: &Path) -> Result<()> {
     let dir = generation.dir(index);
+    remove_dir(&dir)?;
     std::fs::create_dir_all(&dir).context(|| format!("creating `{}`", dir.display()))?;
     Table::open_writer(&dir)?;
     open_sparse(&dir, Access::Write).await?;
@@ -57,6 +61,14 @@ pub(crate) async fn create_generation(generation: &Generation, index: &Path) -> 
 }
 
 /// Opens a generation's words.
+#[cfg(not(feature = "tantivy"))]
+pub(crate) async fn open_sparse(_generation: &Path, _access: Access) -> Result<Arc<dyn SparseStore>> {
+    let message = "an index needs the `tantivy` feature; add `features = [\"tantivy\"]`";
+    std::future::ready(Err(Error::new(Kind::Config, message))).await
+}
+
+/// Opens a generation's words.
+#[cfg(feature = "tantivy")]
 pub(crate) async fn open_sparse(generation: &Path, access: Access) -> Result<Arc<dyn SparseStore>> {
     Ok(Arc::new(TantivySparse::open(generation.join("sparse"), access).await?))
 }
@@ -142,11 +154,17 @@ impl Writer {
         Ok(ids.len() as u64)
     }
 
-    /// Ends cleanly: the stores drop what the journal names and give space back.
-    pub(crate) async fn close(mut self) -> Result<()> {
+    /// Takes out of the stores what the journal names.
+    pub(crate) async fn bury(&mut self) -> Result<()> {
         if !chunk_ids(&self.table, IdsOf::Dead)?.is_empty() {
             self.commit(&Batch::default()).await?;
         }
+        Ok(())
+    }
+
+    /// Ends cleanly: the stores drop what the journal names and give space back.
+    pub(crate) async fn close(mut self) -> Result<()> {
+        self.bury().await?;
         self.sparse.compact().await?;
         if let Some(dense) = &self.dense {
             dense.compact().await?;
@@ -183,15 +201,24 @@ impl Writer {
         }
         tracing::info!(extra = extra.len(), missing = missing.len(), "mending the words of an interrupted run");
         self.sparse.remove(&extra).await?;
+        let mut languages = HashMap::new(); // of documents, as their stemmer is chosen by the whole text
         for ids in missing.chunks(REPAIR_CHUNKS) {
             for (id, row) in chunks(&self.table, ids)? {
-                let language = crate::sparse::detect_language(&row.text);
-                let title = row.title.as_deref().unwrap_or_default();
+                let language = match languages.get(&row.path) {
+                    Some(known) => *known,
+                    None => *languages.entry(row.path.clone()).or_insert(self.language(&row.path)?),
+                };
+                let title = title(row.title.as_deref(), &row.path);
                 let (path, headings, text) = (row.path.as_str(), row.headings.as_slice(), row.text.as_str());
                 self.sparse.add(&[Terms { id, title, path, headings, text, language }]).await?;
             }
         }
         self.sparse.commit().await
+    }
+
+    fn language(&self, path: &str) -> Result<Option<&'static str>> {
+        let document = document(&self.table, path)?;
+        Ok(document.and_then(|(document, _)| detect_language(&document.text)))
     }
 
     async fn mend_vectors(&mut self, live: &HashSet<ChunkId>, vectors: Vec<ChunkId>) -> Result<()> {

@@ -39,6 +39,23 @@ impl SkipReason {
     /// Turns the reason into the error of someone who asked for this very file.
     #[must_use]
     pub fn into_error(self, path: &Path) -> Error {
+        let cause = self.clone();
+        self.worded(path).caused_by(cause)
+    }
+
+    /// Returns the reason behind an error, if it is one of these.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+
+    /// Tells whether something ought to be done about the file; the others are left out on purpose.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Encrypted | Self::Unreadable(_))
+    }
+
+    fn worded(self, path: &Path) -> Error {
         let path = path.display();
         match self {
             Self::Empty => Error::new(Kind::BadInput, format!("`{path}` is empty; there is nothing to load")),
@@ -71,6 +88,8 @@ impl SkipReason {
         }
     }
 }
+
+impl std::error::Error for SkipReason {}
 
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -495,6 +495,7 @@ fn missing_features_and_bad_files_say_what_to_do() {
         BadInput: `a.txt` is binary; convert it to text, Markdown, HTML or PDF, or leave it out
     "#]],
     );
+    #[cfg(not(feature = "docling"))]
     check(
         "a.pdf",
         "%PDF-1.7",

@@ -78,7 +78,9 @@ impl PathMatch {
     fn new(glob: &str) -> Result<Self> {
         let trimmed = glob.strip_prefix("./").unwrap_or(glob);
         let built = GlobBuilder::new(trimmed).literal_separator(true).build();
-        let broken = |error| Error::new(Kind::BadInput, format!("the path filter `{glob}` is no glob: {error}"));
+        let broken = |error: globset::Error| {
+            Error::new(Kind::BadInput, format!("the path filter `{glob}` is no glob: {}", error.kind()))
+        };
         let folder = format!("{}/", trimmed.trim_end_matches('/'));
         Ok(Self { glob: built.map_err(broken)?.compile_matcher(), folder, is_name: !trimmed.contains('/') })
     }

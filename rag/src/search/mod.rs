@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::document::Format;
 use crate::ids::{ChunkId, IdSet, Scored};
-use crate::index::table::{ChunkRow, meta, read};
+use crate::index::table::{ChunkRow, read};
 use crate::index::{Index, Reader, blocking};
 use crate::place::Place;
 use crate::sparse::TermScore;
@@ -30,9 +30,9 @@ const CANDIDATES: usize = 100;
 /// Hits of a query that names no limit.
 const LIMIT: usize = 8;
 /// Hits of any query; a person or a model reads far fewer.
-const LIMIT_MAX: usize = 1_000;
-/// A query that meets a commit half way is asked again; ingests commit far less often than this.
-const ATTEMPTS_MAX: u32 = 3;
+pub const LIMIT_MAX: usize = 1_000;
+/// How many times more candidates are asked for when dead ones took the places of live ones.
+const WIDEN: usize = 4;
 
 /// Which stores are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -201,19 +201,11 @@ impl Search {
             let message = format!("a search returns at most {LIMIT_MAX} hits, {} were asked for", self.limit);
             return Err(Error::new(Kind::BadInput, message));
         }
-        let mut attempt = 1;
-        loop {
-            let reader = self.index.reader().await?;
-            let before = commit_of(&reader).await?;
-            let hits = self.attempt(&reader).await?;
-            if attempt == ATTEMPTS_MAX || commit_of(&reader).await? == before {
-                return Ok(hits);
-            }
-            attempt += 1;
-        }
+        self.index.query(|reader| self.attempt(reader)).await
     }
 
-    async fn attempt(&self, reader: &Arc<Reader>) -> Result<Hits> {
+    async fn attempt(&self, reader: Arc<Reader>) -> Result<Hits> {
+        let reader = &reader;
         let candidates = self.candidates(reader, CANDIDATES.max(self.limit)).await?;
         let fused = fuse(&candidates.words, &candidates.meaning, self.fusion);
         let mut hits = self.live(reader, fused).await?;
@@ -242,7 +234,8 @@ impl Search {
                 return Ok(Vec::new());
             }
             reader.sparse.refresh().await?;
-            reader.sparse.search(&self.question, limit, allowed.as_ref()).await
+            let search = |limit| reader.sparse.search(&self.question, limit, allowed.as_ref());
+            live_only(reader, limit, search).await
         };
         let meaning = async {
             let (Some(embedder), Some(dense), true) = (self.index.embedder(), &reader.dense, by_meaning) else {
@@ -250,7 +243,8 @@ impl Search {
             };
             dense.refresh().await?;
             let vectors = embedder.embed(&[&self.question], Purpose::Query).await?;
-            let found = dense.search(vectors.row(0), limit, allowed.as_ref()).await?;
+            let search = |limit| dense.search(vectors.row(0), limit, allowed.as_ref());
+            let found = live_only(reader, limit, search).await?;
             Ok::<_, Error>((found, Some(Arc::from(vectors.row(0)))))
         };
         let (words, meaning) = futures_util::future::join(words, meaning).await;
@@ -368,7 +362,28 @@ fn hit(row: ChunkRow, fused: &Fused) -> Hit {
     }
 }
 
-async fn commit_of(reader: &Arc<Reader>) -> Result<u64> {
-    let table = Arc::clone(&reader.table);
-    blocking(move || table.read(|table| meta(table, "commit"))).await
+/// Searches a store and drops what the table does not know: chunks that have left it, or that an interrupted writer
+/// left behind. Where those crowd live ones out, asks for more.
+async fn live_only<F>(reader: &Reader, limit: usize, search: impl Fn(usize) -> F + Send) -> Result<Vec<Scored>>
+where
+    F: Future<Output = Result<Vec<Scored>>> + Send,
+{
+    let mut wanted = limit;
+    loop {
+        let mut found = search(wanted).await?;
+        let is_all = found.len() < wanted;
+        let table = Arc::clone(&reader.table);
+        found = blocking(move || {
+            table.read(|table| {
+                found = read::live(table, found)?;
+                Ok(found)
+            })
+        })
+        .await?;
+        if is_all || found.len() >= limit {
+            found.truncate(limit);
+            return Ok(found);
+        }
+        wanted = wanted.saturating_mul(WIDEN);
+    }
 }

@@ -6,9 +6,9 @@ use lorewell_model::{Error, Kind, Result};
 use serde::Serialize;
 
 use super::{Meaning, Search, TermExplanation, fuse};
-use crate::ids::ChunkId;
+use crate::ids::{ChunkId, IdSet};
 use crate::index::table::read;
-use crate::index::{FileInfo, FileState, Index, blocking};
+use crate::index::{FileInfo, FileState, Index, Reader, blocking};
 
 /// How deep a rank is looked up; a passage below it is not worth a number.
 const RANK_MAX: usize = 10_000;
@@ -43,8 +43,11 @@ impl Search {
     /// # Errors
     /// [`Kind::NotFound`] if the file was never met by an ingest.
     pub async fn why(self, file: &str) -> Result<Why> {
-        let reader = self.index.reader().await?;
         let info = self.index.file(file).await?;
+        self.index.query(|reader| self.why_now(reader, info.clone())).await
+    }
+
+    async fn why_now(&self, reader: Arc<Reader>, info: FileInfo) -> Result<Why> {
         let path = info.path.clone();
         let table = Arc::clone(&reader.table);
         let of_file: Vec<ChunkId> = blocking(move || {
@@ -55,15 +58,18 @@ impl Search {
             })
         })
         .await?;
-        let filtered =
-            self.allowed(&reader).await?.is_some_and(|allowed| !of_file.iter().any(|id| allowed.contains(*id)));
+        let is_left_out = |allowed: IdSet| !of_file.is_empty() && !of_file.iter().any(|id| allowed.contains(*id));
+        let filtered = self.allowed(&reader).await?.is_some_and(is_left_out);
         let found = self.candidates(&reader, RANK_MAX).await?;
         let fused = fuse(&found.words, &found.meaning, self.fusion);
         let is_of_file = |id: ChunkId| of_file.binary_search(&id).is_ok();
         let best = fused.iter().position(|hit| is_of_file(hit.id));
         let explained = best.map(|index| fused[index].id).or_else(|| of_file.first().copied());
         let terms = match explained {
-            Some(id) => reader.sparse.explain(&self.question, id).await?,
+            Some(id) => {
+                reader.sparse.refresh().await?;
+                reader.sparse.explain(&self.question, id).await?
+            }
             None => Vec::new(),
         };
         Ok(Why {
@@ -86,19 +92,21 @@ impl Index {
     /// # Errors
     /// [`Kind::NotFound`] if the file was never met by an ingest.
     pub async fn file(&self, path: &str) -> Result<FileInfo> {
-        let reader = self.reader().await?;
-        let names = self.names_of(path)?;
-        let found = blocking(move || {
-            reader.table.read(|table| {
-                for name in &names {
-                    if let Some(row) = read::file(table, name)? {
-                        return Ok(Some(FileInfo::from(row)));
+        let names: Arc<[String]> = self.names_of(path)?.into();
+        let find = |reader: Arc<Reader>| {
+            let names = Arc::clone(&names);
+            blocking(move || {
+                reader.table.read(|table| {
+                    for name in names.iter() {
+                        if let Some(row) = read::file(table, name)? {
+                            return Ok(Some(FileInfo::from(row)));
+                        }
                     }
-                }
-                Ok(None)
+                    Ok(None)
+                })
             })
-        })
-        .await?;
+        };
+        let found = self.query(find).await?;
         let unknown = || {
             let message = format!("`{path}` was never ingested; run `lorewell ingest` on it or on its folder");
             Error::new(Kind::NotFound, message)

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::multiply::{Checked, LANES};
+use super::multiply::{Checked, GROUP, LANES};
 
 const ROWS_MAX: usize = 6;
 const WIDTH: usize = 8;
@@ -40,38 +40,59 @@ unsafe fn tile<const ROWS: usize, const INT8: bool>(product: Checked, start: usi
     // SAFETY: every offset stays below the lengths that `Tier::multiply` asserted.
     unsafe {
         let rows: [*const f32; ROWS] = std::array::from_fn(|row| product.rows.add((start + row) * product.rows_stride));
-        for step in 0..product.depth {
-            let offset = step * LANES + column;
-            let weights = [load::<INT8>(product.columns, offset), load::<INT8>(product.columns, offset + WIDTH)];
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                let value = _mm256_broadcast_ss(&*row.add(step));
-                sums[0] = _mm256_fmadd_ps(value, weights[0], sums[0]);
-                sums[1] = _mm256_fmadd_ps(value, weights[1], sums[1]);
+        for group in (0..product.depth).step_by(GROUP) {
+            let scale = scales::<INT8>(product.scale, group / GROUP * LANES + column);
+            for step in group..product.depth.min(group + GROUP) {
+                let weights = load::<INT8>(product.columns, step * LANES + column, scale);
+                for (sums, row) in sums.iter_mut().zip(rows) {
+                    let value = _mm256_broadcast_ss(&*row.add(step));
+                    sums[0] = _mm256_fmadd_ps(value, weights[0], sums[0]);
+                    sums[1] = _mm256_fmadd_ps(value, weights[1], sums[1]);
+                }
             }
         }
         for half in 0..2 {
             let offset = column + half * WIDTH;
-            let scale = _mm256_loadu_ps(product.scale.add(offset));
             let bias = _mm256_loadu_ps(product.bias.add(offset));
             for (row, sums) in sums.iter().enumerate() {
                 let out = product.out.add((start + row) * product.out_stride + offset);
-                _mm256_storeu_ps(out, _mm256_fmadd_ps(sums[half], scale, bias));
+                _mm256_storeu_ps(out, _mm256_add_ps(sums[half], bias));
             }
         }
     }
 }
 
+/// Reads the scales of two registers of columns, which only int8 has.
+///
 /// # Safety
-/// `WIDTH` values lie at `offset`.
+/// With `INT8`, twice `WIDTH` scales lie at `offset`.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn load<const INT8: bool>(columns: *const u8, offset: usize) -> __m256 {
-    // SAFETY: the caller says so; neither load needs alignment.
+unsafe fn scales<const INT8: bool>(scale: *const f32, offset: usize) -> [__m256; 2] {
+    if !INT8 {
+        return [_mm256_set1_ps(1.0); 2];
+    }
+    // SAFETY: the caller says so; the loads need no alignment.
+    unsafe { [_mm256_loadu_ps(scale.add(offset)), _mm256_loadu_ps(scale.add(offset + WIDTH))] }
+}
+
+/// Reads two registers of weights.
+///
+/// # Safety
+/// Twice `WIDTH` values lie at `offset`.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn load<const INT8: bool>(columns: *const u8, offset: usize, scale: [__m256; 2]) -> [__m256; 2] {
+    // SAFETY: the caller says so; the loads need no alignment.
     unsafe {
         if INT8 {
-            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(columns.add(offset).cast())))
+            [0, 1].map(|half| {
+                let at = columns.add(offset + half * WIDTH);
+                let value = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(at.cast())));
+                _mm256_mul_ps(value, scale[half])
+            })
         } else {
-            _mm256_loadu_ps(columns.cast::<f32>().add(offset))
+            [0, 1].map(|half| _mm256_loadu_ps(columns.cast::<f32>().add(offset + half * WIDTH)))
         }
     }
 }

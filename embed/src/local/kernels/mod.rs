@@ -13,7 +13,7 @@ mod rows;
 #[cfg(test)]
 pub(super) mod tests;
 
-pub(super) use multiply::{Columns, LANES, Out, Panel, Rows, padded};
+pub(super) use multiply::{Columns, GROUP, LANES, Out, Panel, Rows, padded};
 
 /// The instruction set the kernels run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +106,9 @@ impl Tier {
         per_tier!(self, add_scaled(row: &mut [f32], bytes: &[u8], scale: f32));
     }
 
-    /// Turns signed bytes into floats.
-    pub(super) fn widen(self, bytes: &[u8], floats: &mut [f32]) {
-        per_tier!(self, widen(bytes: &[u8], floats: &mut [f32]));
+    /// Turns an int8 panel into floats, the same that the product makes of it.
+    pub(super) fn widen(self, bytes: &[u8], scale: &[f32], floats: &mut [f32]) {
+        per_tier!(self, widen(bytes: &[u8], scale: &[f32], floats: &mut [f32]));
     }
 }
 

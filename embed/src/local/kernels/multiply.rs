@@ -8,6 +8,10 @@ use super::{avx2, avx512};
 /// Columns of a panel: two AVX-512 registers, four of AVX2, eight of NEON.
 pub(in crate::local) const LANES: usize = 32;
 
+/// Inputs that share a scale, in each column of int8. Fewer would be closer to the source, but scales weigh too: with 64
+/// they add 6 %, and the cosine to the f32 model of a two-word text rises from 0.9990 to 0.9998.
+pub(in crate::local) const GROUP: usize = 64;
+
 /// Rounds a number of columns up to whole panels.
 pub(in crate::local) const fn padded(columns: usize) -> usize {
     columns.next_multiple_of(LANES)
@@ -25,23 +29,25 @@ pub(in crate::local) struct Rows<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::local) enum Columns<'a> {
     F32(&'a [f32]),
-    /// Two's complement bytes, still to be multiplied by the scale of their column.
-    Int8(&'a [u8]),
+    /// Two's complement bytes, and for each [`GROUP`] steps of the depth the scales of the `LANES` columns.
+    Int8 {
+        bytes: &'a [u8],
+        scale: &'a [f32],
+    },
 }
 
-/// The right side: `LANES` columns, with what is done to their sums: `sum * scale + bias`.
+/// The right side: `LANES` columns, and what is added to their sums.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::local) struct Panel<'a> {
     pub(in crate::local) columns: Columns<'a>,
     pub(in crate::local) depth: usize,
-    pub(in crate::local) scale: &'a [f32; LANES],
     pub(in crate::local) bias: &'a [f32; LANES],
 }
 
 impl<'a> Panel<'a> {
-    /// Makes a panel whose sums are stored as they are.
+    /// Makes a panel that adds nothing to its sums.
     pub(in crate::local) fn plain(values: &'a [f32], depth: usize) -> Self {
-        Self { columns: Columns::F32(values), depth, scale: &[1.0; LANES], bias: &[0.0; LANES] }
+        Self { columns: Columns::F32(values), depth, bias: &[0.0; LANES] }
     }
 }
 
@@ -82,27 +88,29 @@ impl Tier {
     /// If a slice is shorter than its shape says.
     #[expect(unsafe_code, reason = "kernels work on pointers into slices whose lengths are checked here")]
     pub(in crate::local) fn multiply(self, rows: Rows<'_>, panel: Panel<'_>, out: Out<'_>) {
+        let Out { data: out, stride: out_stride } = out;
         if rows.count == 0 {
             return;
         }
         let last = rows.count - 1;
         assert!(rows.data.len() >= last * rows.stride + panel.depth, "the left side is shorter than its shape");
-        assert!(out.data.len() >= last * out.stride + LANES, "the result is shorter than its shape");
-        let (columns, len, int8) = match panel.columns {
-            Columns::F32(values) => (values.as_ptr().cast(), values.len(), false),
-            Columns::Int8(values) => (values.as_ptr(), values.len(), true),
+        assert!(out.len() >= last * out_stride + LANES, "the result is shorter than its shape");
+        let (columns, len, scale, int8) = match panel.columns {
+            Columns::F32(values) => (values.as_ptr().cast(), values.len(), &[][..], false),
+            Columns::Int8 { bytes, scale } => (bytes.as_ptr(), bytes.len(), scale, true),
         };
         assert!(len >= panel.depth * LANES, "the panel is shorter than its depth");
+        assert!(!int8 || scale.len() >= panel.depth.div_ceil(GROUP) * LANES, "the panel lacks scales");
         let checked = Checked {
             rows: rows.data.as_ptr(),
             rows_stride: rows.stride,
             count: rows.count,
             depth: panel.depth,
             columns,
-            scale: panel.scale.as_ptr(),
+            scale: scale.as_ptr(),
             bias: panel.bias.as_ptr(),
-            out: out.data.as_mut_ptr(),
-            out_stride: out.stride,
+            out: out.as_mut_ptr(),
+            out_stride,
         };
         // SAFETY: the asserts above bound every access; a tier is made only where its features were detected.
         unsafe {

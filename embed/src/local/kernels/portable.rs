@@ -2,7 +2,7 @@
 //! tiles of up to 4 rows by 16 columns.
 #![expect(unsafe_code, reason = "reads and writes through pointers that `multiply` checked")]
 
-use super::multiply::{Checked, LANES};
+use super::multiply::{Checked, GROUP, LANES};
 
 const ROWS_MAX: usize = 4;
 const WIDTH: usize = 16;
@@ -34,7 +34,7 @@ unsafe fn tile<const ROWS: usize, const INT8: bool>(product: Checked, start: usi
     // SAFETY: every offset stays below the lengths that `Tier::multiply` asserted.
     unsafe {
         for step in 0..product.depth {
-            let weights = load::<INT8>(product.columns, step * LANES + column);
+            let weights = load::<INT8>(&product, step, column);
             for (row, sums) in sums.iter_mut().enumerate() {
                 let value = *product.rows.add((start + row) * product.rows_stride + step);
                 for (sum, weight) in sums.iter_mut().zip(weights) {
@@ -45,23 +45,27 @@ unsafe fn tile<const ROWS: usize, const INT8: bool>(product: Checked, start: usi
         for (row, sums) in sums.iter().enumerate() {
             for (lane, sum) in sums.iter().enumerate() {
                 let offset = column + lane;
-                let value = sum * *product.scale.add(offset) + *product.bias.add(offset);
-                *product.out.add((start + row) * product.out_stride + offset) = value;
+                *product.out.add((start + row) * product.out_stride + offset) = sum + *product.bias.add(offset);
             }
         }
     }
 }
 
+/// Reads the weights of one step for half a panel.
+///
 /// # Safety
-/// `WIDTH` values lie at `offset`.
+/// As `multiply`; `step` is less than the depth, and `column` starts half a panel.
 #[inline]
-unsafe fn load<const INT8: bool>(columns: *const u8, offset: usize) -> [f32; WIDTH] {
-    // SAFETY: the caller says so; an `i8` has the size of its byte, and floats come from a slice of floats.
+unsafe fn load<const INT8: bool>(product: &Checked, step: usize, column: usize) -> [f32; WIDTH] {
+    let offset = step * LANES + column;
+    // SAFETY: the caller says so; an `i8` has the size of its byte, and floats come from slices of floats.
     unsafe {
         if INT8 {
-            (*columns.add(offset).cast::<[i8; WIDTH]>()).map(f32::from)
+            let scale = *product.scale.add(step / GROUP * LANES + column).cast::<[f32; WIDTH]>();
+            let bytes = *product.columns.add(offset).cast::<[i8; WIDTH]>();
+            std::array::from_fn(|lane| f32::from(bytes[lane]) * scale[lane])
         } else {
-            *columns.cast::<f32>().add(offset).cast::<[f32; WIDTH]>()
+            *product.columns.cast::<f32>().add(offset).cast::<[f32; WIDTH]>()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is done to one row at a time, in plain Rust over [`WIDTH`] lanes. `per_tier!` compiles each function for every
 //! tier; `FUSED` says whether the target multiplies and adds in one instruction, without which `mul_add` is a slow call.
 
-use super::Norm;
+use super::{GROUP, LANES, Norm};
 
 /// Values handled together. Sums keep one partial sum per lane, so their order is the same in all tiers.
 const WIDTH: usize = 16;
@@ -11,16 +11,10 @@ fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// Applies a function to every value, `WIDTH` at once.
+/// Applies a function to every value.
 #[inline(always)]
 fn map(row: &mut [f32], f: impl Fn(f32) -> f32) {
-    let (lanes, rest) = row.as_chunks_mut::<WIDTH>();
-    for lane in lanes {
-        for value in lane {
-            *value = f(*value);
-        }
-    }
-    for value in rest {
+    for value in row {
         *value = f(*value);
     }
 }
@@ -148,8 +142,15 @@ pub(super) fn add_scaled<const FUSED: bool>(row: &mut [f32], bytes: &[u8], scale
 }
 
 #[inline(always)]
-pub(super) fn widen<const FUSED: bool>(bytes: &[u8], floats: &mut [f32]) {
-    for (float, byte) in floats.iter_mut().zip(bytes) {
-        *float = f32::from(byte.cast_signed());
+pub(super) fn widen<const FUSED: bool>(bytes: &[u8], scale: &[f32], floats: &mut [f32]) {
+    let (scales, _) = scale.as_chunks::<LANES>();
+    let (steps, _) = bytes.as_chunks::<LANES>();
+    let (out, _) = floats.as_chunks_mut::<LANES>();
+    for ((steps, out), scale) in steps.chunks(GROUP).zip(out.chunks_mut(GROUP)).zip(scales) {
+        for (step, out) in steps.iter().zip(out) {
+            for lane in 0..LANES {
+                out[lane] = f32::from(step[lane].cast_signed()) * scale[lane];
+            }
+        }
     }
 }

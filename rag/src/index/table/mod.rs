@@ -13,7 +13,7 @@ use lorewell_model::{Error, Kind, Result};
 use rusqlite::{Connection, OpenFlags};
 
 pub(crate) use read::{ChunkRow, DocumentRow, PendingChunk};
-pub(crate) use write::{Batch, FileRow, FileState, NewChunk, NewDocument, Plan};
+pub(crate) use write::{Batch, Digest, FileRow, FileState, NewChunk, NewDocument, Plan};
 
 /// Readers and the writer wait this long for each other's short critical sections (WAL checkpoints, schema locks).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS files (
     state TEXT NOT NULL CHECK (state IN ('indexed', 'skipped', 'failed')),
     reason TEXT,
     bytes INTEGER NOT NULL,
-    modified INTEGER NOT NULL, -- nanoseconds since the epoch
+    modified INTEGER NOT NULL, -- nanoseconds since the epoch; negative: not to be trusted; 0: not known
     hash BLOB                  -- BLAKE3 of the content, once read
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (
@@ -75,7 +75,7 @@ impl Table {
     /// Opens the table for reading.
     pub(crate) fn open(generation: &Path) -> Result<Self> {
         let table = Self { path: generation.join("table.sqlite"), idle: Mutex::new(Vec::new()) };
-        table.read(|_| Ok(()))?;
+        table.read(|connection| meta(connection, "commit"))?; // SQLite opens a file when it is first read
         Ok(table)
     }
 
@@ -108,6 +108,9 @@ impl Table {
     }
 
     fn connect(&self) -> Result<Connection> {
+        if !self.path.exists() {
+            return Err(Error::new(Kind::NotFound, format!("the document table `{}` is gone", self.path.display())));
+        }
         // Write access is what lets a reader take part in WAL's shared memory; nothing here writes to the table.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags).or_else(|_| {
@@ -142,6 +145,16 @@ pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
+/// Tells whether a name is `root` or lies below it. The empty name is the index's root folder: neither files stored by
+/// absolute path nor texts lie there.
+pub(crate) fn is_under(path: &str, root: &str) -> bool {
+    if root.is_empty() {
+        return !path.starts_with("text:") && !Path::new(path).is_absolute();
+    }
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/') || root.ends_with('/');
+    path.strip_prefix(root).is_some_and(below)
+}
+
 /// Turns an error of SQLite into one of ours.
 pub(super) fn failed(error: rusqlite::Error) -> Error {
     use rusqlite::ErrorCode;
@@ -153,7 +166,8 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
         }
         Some(_) | None => Kind::Internal,
     };
-    Error::new(kind, format!("the document table: {error}")).caused_by(error)
+    let remedy = if kind == Kind::Corrupt { "; delete the index folder and ingest again" } else { "" };
+    Error::new(kind, format!("the document table: {error}{remedy}")).caused_by(error)
 }
 
 /// Reads a JSON column.
@@ -165,4 +179,23 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
 /// Writes a JSON column.
 pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("table columns are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_under_a_name() {
+        let check = |root: &str, expected: &[&str]| {
+            let names = ["a", "a/b", "ab", "/x", "/x/y", "text:a"];
+            let under: Vec<&str> = names.into_iter().filter(|name| is_under(name, root)).collect();
+            assert_eq!(under, expected, "under `{root}`");
+        };
+        check("a", &["a", "a/b"]);
+        check("", &["a", "a/b", "ab"]);
+        check("/", &["/x", "/x/y"]);
+        check("/x", &["/x", "/x/y"]);
+        check("text:a", &["text:a"]);
+    }
 }

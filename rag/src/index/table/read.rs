@@ -8,9 +8,9 @@ use lorewell_model::{Error, Kind, Result};
 use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Row};
 
 use super::write::{Digest, FileRow, FileState};
-use super::{failed, json, signed, unsigned};
+use super::{failed, is_under, json, signed, unsigned};
 use crate::document::{Document, Format};
-use crate::ids::ChunkId;
+use crate::ids::{ChunkId, Scored};
 use crate::place::Place;
 
 /// A chunk as a hit shows it.
@@ -59,12 +59,25 @@ pub(crate) struct Filtered {
     pub(crate) tags: Vec<String>,
 }
 
-/// Reads the ledger lines of everything at or below a path; of everything, if the path is empty.
-pub(crate) fn files_under(connection: &Connection, root: &str) -> Result<HashMap<String, FileRow>> {
-    let sql = "SELECT path, state, reason, bytes, modified, hash FROM files \
-               WHERE ?1 = '' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')"; // '0' follows '/'
+/// Reads the whole ledger.
+pub(crate) fn files(connection: &Connection) -> Result<HashMap<String, FileRow>> {
+    let sql = "SELECT path, state, reason, bytes, modified, hash FROM files";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let rows = statement.query_map([root], file_row).map_err(failed)?;
+    let rows = statement.query_map([], file_row).map_err(failed)?;
+    rows.map(|row| row.map(|file| (file.path.clone(), file)).map_err(failed)).collect()
+}
+
+/// Reads the ledger lines of the files at or below a name.
+pub(crate) fn files_under(connection: &Connection, root: &str) -> Result<HashMap<String, FileRow>> {
+    if root.is_empty() {
+        let mut found = files(connection)?;
+        found.retain(|path, _| is_under(path, root));
+        return Ok(found);
+    }
+    let sql = "SELECT path, state, reason, bytes, modified, hash FROM files \
+               WHERE path = ?1 OR (path > ?2 || '/' AND path < ?2 || '0')"; // '0' follows '/'
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let rows = statement.query_map([root, root.trim_end_matches('/')], file_row).map_err(failed)?;
     rows.map(|row| row.map(|file| (file.path.clone(), file)).map_err(failed)).collect()
 }
 
@@ -95,6 +108,20 @@ pub(crate) fn chunks(connection: &Connection, ids: &[ChunkId]) -> Result<HashMap
         }
     }
     Ok(found)
+}
+
+/// Keeps what is live of a scored list.
+pub(crate) fn live(connection: &Connection, mut found: Vec<Scored>) -> Result<Vec<Scored>> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM chunks WHERE id = ?1").map_err(failed)?;
+    let mut error = None;
+    found.retain(|scored| match statement.exists([signed(scored.id.0)]) {
+        Ok(exists) => exists,
+        Err(broken) => {
+            error.get_or_insert(broken);
+            false
+        }
+    });
+    error.map_or(Ok(found), |error| Err(failed(error)))
 }
 
 fn chunk(connection: &Connection, id: ChunkId) -> Result<Option<ChunkRow>> {

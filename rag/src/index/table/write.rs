@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use lorewell_model::Result;
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
-use super::{failed, meta, set_meta, signed, to_json, unsigned};
+use super::read::sources;
+use super::{failed, is_under, meta, set_meta, signed, to_json, unsigned};
 use crate::chunk::Chunk;
 use crate::document::Document;
 use crate::ids::ChunkId;
@@ -51,7 +52,7 @@ pub(crate) struct FileRow {
     pub(crate) state: FileState,
     pub(crate) reason: Option<String>,
     pub(crate) bytes: u64,
-    /// Nanoseconds since the epoch.
+    /// Nanoseconds since the epoch; negative if not to be trusted, 0 if not known.
     pub(crate) modified: i64,
     pub(crate) hash: Option<[u8; 32]>,
 }
@@ -179,7 +180,8 @@ fn old_chunks(connection: &Connection, path: &str) -> Result<Vec<OldChunk>> {
     rows.map_err(failed)?.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
-fn chunk_with_vector(connection: &Connection, meaning: &Digest) -> Result<Option<ChunkId>> {
+/// Finds a chunk with a meaning whose vector there is.
+pub(crate) fn chunk_with_vector(connection: &Connection, meaning: &Digest) -> Result<Option<ChunkId>> {
     let sql = "SELECT id FROM chunks WHERE meaning = ?1 AND embedded = 1 LIMIT 1";
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let id = statement.query_row([meaning], |row| row.get::<_, i64>(0)).optional().map_err(failed)?;
@@ -296,9 +298,11 @@ pub(crate) fn add_source(connection: &Connection, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Forgets a path that was asked to be ingested, and all below it.
-pub(crate) fn remove_source(connection: &Connection, path: &str) -> Result<()> {
-    let sql = "DELETE FROM sources WHERE path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0')"; // '0' follows '/'
-    connection.execute(sql, [path]).map_err(failed)?;
-    Ok(())
+/// Forgets a path that was asked to be ingested, and all below it. Tells whether there was one.
+pub(crate) fn remove_sources(connection: &Connection, root: &str) -> Result<bool> {
+    let below: Vec<String> = sources(connection)?.into_iter().filter(|path| is_under(path, root)).collect();
+    for path in &below {
+        connection.execute("DELETE FROM sources WHERE path = ?1", [path]).map_err(failed)?;
+    }
+    Ok(!below.is_empty())
 }

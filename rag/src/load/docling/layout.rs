@@ -245,6 +245,9 @@ impl<'a> Region<'a> {
         let mut text = String::new();
         for (count, row) in self.rows[at..].iter().take(3).enumerate() {
             text = joined(text, &row_text(row));
+            if key(&text).is_empty() {
+                break; // a page number, with the title of the page below it
+            }
             if let Some(rank) = self.styles.bookmarks.get(&(self.page, key(&text))) {
                 return Some((Piece { kind: BlockKind::Heading, text, rank: Some(*rank) }, count + 1));
             }

@@ -1,5 +1,5 @@
 //! PDF and DOCX, through the `docling` crates. `docx` walks the item tree that docling builds; `pdf` takes lines with
-//! their boxes from docling's text layer and `layout` puts them into reading order. Both write through [`Composer`].
+//! their boxes from docling's text layer and `layout` puts them into reading order. Both write through `Composer`.
 
 mod docx;
 mod layout;

@@ -63,7 +63,7 @@ pub struct Loaded {
 /// Loads files; a handle that threads share.
 ///
 /// ```
-/// use lorewell_rag::load::worker::Loader;
+/// use lorewell_rag::load::Loader;
 ///
 /// let error = Loader::in_process().load("no-such-file.md".as_ref()).expect_err("there is none");
 /// assert_eq!(error.kind(), lorewell_model::Kind::NotFound);

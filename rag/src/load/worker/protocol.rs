@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Loaded;
 use crate::document::{Document, SourceMap};
+use crate::load::SkipReason;
 
 /// What a worker says when it is ready; the number changes with the protocol.
 pub(super) const HELLO: &[u8] = b"lorewell load worker 1";
@@ -30,7 +31,7 @@ pub(super) struct Settings {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Loaded(Box<Loaded>),
-    Failed { kind: String, message: String },
+    Failed { kind: String, message: String, skip: Option<SkipReason> },
 }
 
 /// Why no frame could be read.
@@ -77,14 +78,21 @@ fn broken(error: io::Error) -> Broken {
 impl Reply {
     /// Puts an error into words that travel.
     pub(super) fn failed(error: &Error) -> Self {
-        Self::Failed { kind: format!("{:?}", error.kind()), message: error.to_string() }
+        let skip = SkipReason::of(error).cloned();
+        Self::Failed { kind: format!("{:?}", error.kind()), message: error.to_string(), skip }
     }
 
     /// Reads a reply; none if it is not one, or if its document contradicts itself.
     pub(super) fn parse(body: &[u8]) -> Option<Result<Loaded, Error>> {
         match serde_json::from_slice(body).ok()? {
             Self::Loaded(loaded) => is_sound(&loaded.document).then(|| Ok(*loaded)),
-            Self::Failed { kind, message } => Some(Err(Error::new(kind_named(&kind), message))),
+            Self::Failed { kind, message, skip } => {
+                let error = Error::new(kind_named(&kind), message);
+                Some(Err(match skip {
+                    Some(reason) => error.caused_by(reason),
+                    None => error,
+                }))
+            }
         }
     }
 }

@@ -323,7 +323,6 @@ fn damaged(how: &str) -> Error {
 
 fn from_tantivy(error: TantivyError) -> Error {
     use TantivyError as E;
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest are faults of ours, whatever tantivy adds")]
     let kind = match &error {
         E::LockFailure(LockError::LockBusy, _) => Kind::Conflict,
         E::OpenDirectoryError(OpenDirectoryError::DoesNotExist(_)) => Kind::NotFound,

@@ -219,7 +219,8 @@ fn running_heads_are_left_out() {
 
 #[test]
 fn bookmarks_name_the_headings() {
-    let mut writer = Writer::new(&[content(ONE), content(TWO)]);
+    let numbered = format!("{}{}", content(&[(11, 300, 800, "1")]), content(ONE));
+    let mut writer = Writer::new(&[numbered, content(TWO)]);
     writer.objects[0] = "<< /Type /Catalog /Pages 2 0 R /Outlines 8 0 R >>".to_owned();
     writer.object("<< /Type /Outlines /First 9 0 R /Last 9 0 R /Count 2 >>".to_owned());
     writer.object(

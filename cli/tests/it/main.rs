@@ -1,0 +1,17 @@
+//! The whole command, as a person or a script meets it: what it prints where, and how it ends. Snapshots show standard
+//! output as it is, lines of standard error behind `2>`, and the exit code. `SNAPSHOTS=overwrite cargo test` updates
+//! them; read the diff. Every test has folders of its own: nothing of the account that runs it is read or written.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod place;
+
+mod first_steps;
+mod hostile;
+mod ingest;
+mod offline;
+mod questions;
+mod running;
+mod settings;
+mod upkeep;
