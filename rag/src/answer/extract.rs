@@ -230,8 +230,9 @@ impl<'a> Draft<'a> {
         if first.features.definition > 0.0 || self.question.wants_one_fact() {
             return None;
         }
-        let is_about =
-            |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && support(&item.features) >= support_min;
+        // An item seldom repeats what its list is about; a sentence beside it that does speaks for the list.
+        let is_backed = |item: &Candidate| item.passage == first.passage || support(&item.features) >= support_min;
+        let is_about = |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && is_backed(item);
         let about = ranked.iter().map(|&index| &self.candidates[index]).find(|candidate| is_about(candidate));
         let (list, lead) = match about {
             Some(item) => (item.list?, None),

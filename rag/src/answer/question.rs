@@ -185,7 +185,10 @@ const OPENINGS: &[(Wanted, &[&str])] = &[
     (Wanted::Place, &["where"]),
     (Wanted::Reason, &["why"]),
     (Wanted::Definition, &["what is", "what are", "what's", "what does", "define", "meaning of"]),
+    (Wanted::Anything, &["what happens"]),
 ];
+// What `what does` may end with.
+const ENDINGS: &[&str] = &[" mean", " stand for", " refer to"];
 const NUMBERS: &[&str] = &[
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "hundred",
     "thousand", "million", "half", "never", "once", "twice", "every", "single",
@@ -277,14 +280,18 @@ fn wanted(text: &str) -> (Wanted, &str) {
     for (wanted, openings) in OPENINGS {
         for opening in *openings {
             let head = text.get(..opening.len()).filter(|head| head.eq_ignore_ascii_case(opening));
-            if let Some(rest) =
-                head.map(|head| &text[head.len()..]).filter(|rest| !rest.starts_with(char::is_alphanumeric))
-            {
-                return (*wanted, rest);
+            let rest = head.map(|head| &text[head.len()..]).filter(|rest| !rest.starts_with(char::is_alphanumeric));
+            if let Some(rest) = rest {
+                return (*wanted, without_ending(rest));
             }
         }
     }
     (Wanted::Anything, text)
+}
+
+fn without_ending(asked: &str) -> &str {
+    let bare = asked.trim_end_matches(|c: char| c == '?' || c.is_whitespace());
+    ENDINGS.iter().find_map(|ending| bare.strip_suffix(ending)).unwrap_or(bare)
 }
 
 fn has_number(sentence: &str) -> bool {
@@ -342,6 +349,8 @@ mod tests {
         let question = Question::read("How long does shipping take?", &terms_of);
         let terms: BTreeSet<&str> = question.terms.keys().map(String::as_str).collect();
         assert_eq!(terms, BTreeSet::from(["does", "shipping", "take"]));
+        assert_eq!(wanted("What does Send mean?"), (Wanted::Definition, " Send"));
+        assert_eq!(wanted("What happens meanwhile?"), (Wanted::Anything, " meanwhile"));
     }
 
     #[test]
