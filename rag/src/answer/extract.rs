@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::answer::question::{Question, Terms};
+use crate::answer::reading::quotable;
 pub use crate::answer::support::Features;
 use crate::answer::support::{SUPPORT_MIN, evidence, support};
 use crate::answer::words::words;
-use crate::sentences::{SentenceKind, classified};
+use crate::document::Format;
+use crate::sentences::SentenceKind;
 
 /// Gives the terms of a text as the index does: folded, stemmed, without stop words.
 pub type TermsOf<'a> = &'a dyn Fn(&str) -> Vec<String>;
@@ -20,6 +22,8 @@ pub type TermsOf<'a> = &'a dyn Fn(&str) -> Vec<String>;
 pub struct Passage<'a> {
     /// The text, as it stands in its document.
     pub text: &'a str,
+    /// Format of its document: it says what can be quoted.
+    pub format: Format,
     /// Titles of the sections around its start, outermost first.
     pub headings: &'a [String],
     /// How well it was found; only the proportion to other passages matters.
@@ -125,6 +129,7 @@ impl<'a> Draft<'a> {
         let Reading { mut candidates, frames, .. } = read;
         let mut question = Question::read(question, terms_of);
         question.weigh(candidates.iter().map(|candidate| &candidate.terms));
+        let whole: Vec<(f32, f32)> = passages.iter().map(|passage| of_passage(&question, passage, terms_of)).collect();
         let best = passages.iter().map(|passage| passage.score).fold(0.0, f32::max);
         for (candidate, frame) in candidates.iter_mut().zip(&frames) {
             let passage = &passages[candidate.passage];
@@ -134,8 +139,13 @@ impl<'a> Draft<'a> {
             candidate.features = Features {
                 coverage: question.share([&candidate.terms]),
                 context: question.share(about),
+                passage: whole[candidate.passage].0,
+                names: whole[candidate.passage].1,
                 heading: likeness,
-                list: candidate.list.map_or(0.0, |_| likeness.max(question.likeness(&frame.lead))),
+                list: match candidate.list {
+                    Some(_) if !question.wants_one_fact() => likeness.max(question.likeness(&frame.lead)),
+                    _ => 0.0,
+                },
                 definition: f32::from(u8::from(question.defines(text, terms_of))),
                 kind: question.fit(text),
                 rank: if best > 0.0 { (passage.score / best).clamp(0.0, 1.0) } else { 0.0 },
@@ -160,6 +170,15 @@ impl<'a> Draft<'a> {
         self.candidates[sentence].features.closeness = Some(cosine);
     }
 
+    /// Returns a passage by its number.
+    ///
+    /// # Panics
+    /// If there is no passage of this number.
+    #[must_use]
+    pub fn passage(&self, number: usize) -> &Passage<'a> {
+        &self.passages[number]
+    }
+
     /// Returns all sentences with their passages and features, in text order: what the weights are fitted on.
     pub fn quotes(&self) -> impl Iterator<Item = (usize, Quote)> {
         self.candidates.iter().map(|candidate| (candidate.passage, quote(candidate)))
@@ -168,18 +187,25 @@ impl<'a> Draft<'a> {
     /// Chooses the sentences that answer the question, or says why there are none.
     #[must_use]
     pub fn extract(&self) -> Extraction {
+        self.extract_above(SUPPORT_MIN)
+    }
+
+    /// Chooses the sentences as [`extract`](Self::extract) does, for another support than [`SUPPORT_MIN`].
+    #[must_use]
+    pub fn extract_above(&self, support_min: f32) -> Extraction {
         let ranked = self.ranked();
         let Some(&best) = ranked.first() else { return self.abstain(Reason::NoSentences) };
         if self.question.is_empty() {
             return self.abstain(Reason::NoTerms);
         }
         let most = support(&self.candidates[best].features);
-        if most < SUPPORT_MIN {
+        if most < support_min {
             let missing =
                 self.question.missing(self.candidates.iter().map(|candidate| &candidate.terms).chain([&self.headings]));
             return self.abstain(Reason::Unsupported { support: most, missing });
         }
-        let (chosen, left_out) = self.whole_list(&ranked, best).unwrap_or_else(|| (self.best_of(&ranked, best), 0));
+        let (chosen, left_out) =
+            self.whole_list(&ranked, support_min).unwrap_or_else(|| (self.best_of(&ranked, support_min), 0));
         Extraction::Found { groups: self.grouped(&chosen), support: most, left_out }
     }
 
@@ -198,13 +224,15 @@ impl<'a> Draft<'a> {
 
     /// Returns the list that answers as a whole, and how many of its items did not fit: the list that the question is
     /// about, or the one that the best sentence leads in.
-    fn whole_list(&self, ranked: &[usize], best: usize) -> Option<(Vec<usize>, usize)> {
+    fn whole_list(&self, ranked: &[usize], support_min: f32) -> Option<(Vec<usize>, usize)> {
+        let &best = ranked.first()?;
         let first = &self.candidates[best];
-        if first.features.definition > 0.0 {
+        if first.features.definition > 0.0 || self.question.wants_one_fact() {
             return None;
         }
-        let is_about =
-            |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && support(&item.features) >= SUPPORT_MIN;
+        // An item seldom repeats what its list is about; a sentence beside it that does speaks for the list.
+        let is_backed = |item: &Candidate| item.passage == first.passage || support(&item.features) >= support_min;
+        let is_about = |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && is_backed(item);
         let about = ranked.iter().map(|&index| &self.candidates[index]).find(|candidate| is_about(candidate));
         let (list, lead) = match about {
             Some(item) => (item.list?, None),
@@ -218,12 +246,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns the best sentences that say different things.
-    fn best_of(&self, ranked: &[usize], best: usize) -> Vec<usize> {
-        let enough = evidence(&self.candidates[best].features) - EVIDENCE_MARGIN;
+    fn best_of(&self, ranked: &[usize], support_min: f32) -> Vec<usize> {
+        let most = ranked.first().map_or(0.0, |&best| evidence(&self.candidates[best].features));
+        let enough = most - EVIDENCE_MARGIN;
         let mut chosen: Vec<(usize, BTreeSet<String>)> = Vec::new();
         for &index in ranked {
             let features = &self.candidates[index].features;
-            if chosen.len() == QUOTES_MAX || evidence(features) < enough || support(features) < SUPPORT_MIN {
+            if chosen.len() == QUOTES_MAX || evidence(features) < enough || support(features) < support_min {
                 break;
             }
             let text = self.text(index);
@@ -260,6 +289,13 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Returns the shares of the question, and of its names, that a passage says with its headings.
+fn of_passage(question: &Question, passage: &Passage<'_>, terms_of: TermsOf<'_>) -> (f32, f32) {
+    let texts = passage.headings.iter().map(String::as_str).chain([passage.text]);
+    let said: Terms = texts.flat_map(terms_of).collect();
+    (question.share([&said]), question.names([&said]))
+}
+
 fn quote(candidate: &Candidate) -> Quote {
     let features = candidate.features;
     Quote { range: candidate.range.clone(), support: support(&features), features }
@@ -292,7 +328,7 @@ impl Reading<'_> {
         let mut heading = headings.last().cloned().unwrap_or_default();
         let (mut lead, mut previous) = (Terms::default(), Terms::default());
         let mut list = None;
-        for sentence in classified(passage.text) {
+        for sentence in quotable(passage.text, passage.format) {
             let text = &passage.text[sentence.range.clone()];
             let terms = self.terms(text);
             if sentence.kind != SentenceKind::Item {

@@ -8,9 +8,10 @@ pub mod extract;
 mod fuzzy;
 mod question;
 mod quote;
+mod reading;
 pub mod support;
 mod verify;
 mod words;
 
-pub use quote::{Answer, Citation, QuoteRequest, Sentence};
+pub use quote::{Answer, Citation, Drafted, QuoteRequest, Sentence};
 pub use verify::Standing;

@@ -125,10 +125,21 @@ impl QuoteRequest {
         self
     }
 
-    async fn run(self) -> Result<Answer> {
+    /// Reads what an answer would be made of, without answering: for measuring and fitting.
+    ///
+    /// # Errors
+    /// Those of a search.
+    pub async fn draft(&self) -> Result<Drafted> {
         let search = self.index.search(&self.question).filter(self.filter.clone()).fusion(self.fusion);
         let found = search.limit(PASSAGES).await?;
-        let extraction = self.extract(&found).await?;
+        let closeness = self.closeness(&found).await?;
+        Ok(Drafted { question: self.question.clone(), found, closeness })
+    }
+
+    async fn run(self) -> Result<Answer> {
+        let drafted = self.draft().await?;
+        let extraction = drafted.read(|draft, _| draft.extract());
+        let found = drafted.found;
         let empty = Answer {
             question: self.question,
             sentences: Vec::new(),
@@ -148,19 +159,34 @@ impl QuoteRequest {
         }
     }
 
-    /// Chooses the sentences; where there is an embedder, the most promising ones are compared by meaning too.
-    async fn extract(&self, found: &Hits) -> Result<Extraction> {
+    /// Compares the most promising sentences with the question by meaning, where there is an embedder.
+    async fn closeness(&self, found: &Hits) -> Result<Vec<(usize, f32)>> {
+        let (Some(embedder), Some(vector)) = (self.index.embedder(), &found.vector) else { return Ok(Vec::new()) };
         let passages: Vec<Passage<'_>> = found.hits.iter().map(passage).collect();
+        let shortlist = Draft::new(&self.question, &passages, &content_terms).shortlist(EMBEDDED_SENTENCES_MAX);
+        let texts: Vec<&str> = shortlist.iter().map(|(_, text)| *text).collect();
+        let vectors = embedder.embed(&texts, Purpose::Passage).await?;
+        let cosines = vectors.rows().map(|row| lorewell_embed::dot(vector, row));
+        Ok(shortlist.iter().map(|(sentence, _)| *sentence).zip(cosines).collect())
+    }
+}
+
+/// What an answer would be made of: the passages found and how close their sentences are to the question.
+#[derive(Debug, Clone)]
+pub struct Drafted {
+    question: String,
+    found: Hits,
+    closeness: Vec<(usize, f32)>,
+}
+
+impl Drafted {
+    /// Hands the draft to a function, with the names of the documents that its passages are from.
+    pub fn read<T>(&self, read: impl FnOnce(&Draft<'_>, &[&str]) -> T) -> T {
+        let passages: Vec<Passage<'_>> = self.found.hits.iter().map(passage).collect();
+        let paths: Vec<&str> = self.found.hits.iter().map(|hit| hit.path.as_str()).collect();
         let mut draft = Draft::new(&self.question, &passages, &content_terms);
-        if let (Some(embedder), Some(vector)) = (self.index.embedder(), &found.vector) {
-            let shortlist = draft.shortlist(EMBEDDED_SENTENCES_MAX);
-            let texts: Vec<&str> = shortlist.iter().map(|(_, text)| *text).collect();
-            let vectors = embedder.embed(&texts, Purpose::Passage).await?;
-            for ((sentence, _), row) in shortlist.iter().zip(vectors.rows()) {
-                draft.set_closeness(*sentence, lorewell_embed::dot(vector, row));
-            }
-        }
-        Ok(draft.extract())
+        self.closeness.iter().for_each(|&(sentence, cosine)| draft.set_closeness(sentence, cosine));
+        read(&draft, &paths)
     }
 }
 
@@ -174,7 +200,7 @@ impl IntoFuture for QuoteRequest {
 }
 
 fn passage(hit: &Hit) -> Passage<'_> {
-    Passage { text: &hit.text, headings: &hit.headings, score: hit.score }
+    Passage { text: &hit.text, format: hit.format, headings: &hit.headings, score: hit.score }
 }
 
 /// Checks every sentence against its source. What the source does not say is not shown.

@@ -2,6 +2,9 @@
 //!
 //! The weights stand here alone, so that they can be fitted on answerable and unanswerable questions and replaced.
 
+/// How many features there are.
+pub const FEATURES: usize = 10;
+
 /// What speaks for a sentence. Shares weigh the question's terms by how rare they are among the passages.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
@@ -11,6 +14,10 @@ pub struct Features {
     /// Share of the question that the sentence names together with its headings, the sentence before it and what
     /// leads its list in.
     pub context: f32,
+    /// Share of the question that the whole passage names, with its headings.
+    pub passage: f32,
+    /// Share of the question's names and numbers that the passage or its headings say; 1 if the question has none.
+    pub names: f32,
     /// Likeness of the question and the heading directly above the sentence.
     pub heading: f32,
     /// For an item of a list: likeness of the question and what the list is about. Else 0.
@@ -27,13 +34,25 @@ pub struct Features {
 
 impl Features {
     /// Names of the features, in the order of [`values`](Self::values).
-    pub const NAMES: [&str; 8] = ["coverage", "context", "heading", "list", "definition", "kind", "rank", "closeness"];
+    pub const NAMES: [&str; FEATURES] =
+        ["coverage", "context", "passage", "names", "heading", "list", "definition", "kind", "rank", "closeness"];
 
     /// Returns the features as numbers; closeness that was not measured is 0.
     #[must_use]
-    pub fn values(&self) -> [f32; 8] {
+    pub fn values(&self) -> [f32; FEATURES] {
         let closeness = self.closeness.unwrap_or_default();
-        [self.coverage, self.context, self.heading, self.list, self.definition, self.kind, self.rank, closeness]
+        [
+            self.coverage,
+            self.context,
+            self.passage,
+            self.names,
+            self.heading,
+            self.list,
+            self.definition,
+            self.kind,
+            self.rank,
+            closeness,
+        ]
     }
 }
 
@@ -43,14 +62,16 @@ pub struct Weights {
     /// What is added for every sentence.
     pub bias: f32,
     /// What a feature adds.
-    pub features: [f32; 8],
+    pub features: [f32; FEATURES],
 }
 
 /// Weights where closeness is not known: the words must carry the answer.
-pub const LEXICAL: Weights = Weights { bias: -5.0, features: [3.6, 3.4, 1.2, 2.0, 0.8, 0.5, 0.5, 0.0] };
+pub const LEXICAL: Weights =
+    Weights { bias: -8.44, features: [3.69, 0.90, 0.59, 1.32, 0.00, 1.49, 0.71, 1.09, 2.92, 0.00] };
 
 /// Weights where closeness is known: it may stand in for words that differ.
-pub const SEMANTIC: Weights = Weights { bias: -6.4, features: [2.6, 2.4, 1.0, 2.0, 0.8, 0.5, 0.5, 6.0] };
+pub const SEMANTIC: Weights =
+    Weights { bias: -9.82, features: [2.37, 0.00, 1.38, 1.26, 0.00, 1.02, 0.80, 0.99, 3.66, 3.26] };
 
 /// Support that an answer needs.
 pub const SUPPORT_MIN: f32 = 0.5;
@@ -87,6 +108,8 @@ mod tests {
         let all = Features {
             coverage: 1.0,
             context: 1.0,
+            passage: 1.0,
+            names: 1.0,
             heading: 1.0,
             list: 1.0,
             definition: 1.0,
@@ -99,7 +122,7 @@ mod tests {
             assert!(weights.features.iter().all(|&weight| weight >= 0.0));
         }
         let lexical = Features { closeness: None, ..all };
-        assert_eq!(lexical.values()[7], 0.0);
+        assert_eq!(lexical.values()[FEATURES - 1], 0.0);
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn passages(texts: &[(&'static str, &[&str])]) -> Vec<Passage<'static>> {
     let mut passages = Vec::new();
     for (text, headings) in texts {
         let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
-        passages.push(Passage { text, headings: headings.leak(), score });
+        passages.push(Passage { text, format: Format::Markdown, headings: headings.leak(), score });
         score *= 0.9;
     }
     passages
@@ -164,7 +164,8 @@ fn nothing_to_read_is_said_so() {
 #[test]
 fn long_lists_are_cut_and_said_so() {
     let text = "Supported formats:\n\n- pdf\n- docx\n- html\n- csv\n- json\n- text\n- code\n";
-    let passages = [Passage { text, headings: &["Supported formats".to_owned()], score: 1.0 }];
+    let passages =
+        [Passage { text, format: Format::Markdown, headings: &["Supported formats".to_owned()], score: 1.0 }];
     let Extraction::Found { groups, left_out, .. } = Draft::new("supported formats", &passages, &terms_of).extract()
     else {
         panic!("the list answers");
@@ -177,7 +178,7 @@ proptest! {
     #[test]
     fn quotes_are_sound(question in ".{0,60}", text in "(?s)(- |# |rule|owner|[a-z .:?\n]|.){0,120}", score in -1.0f32..2.0) {
         let headings = ["Rules".to_owned()];
-        let passages = [Passage { text: &text, headings: &headings, score }, Passage { text: &text, headings: &[], score }];
+        let passages = [Passage { text: &text, format: Format::Markdown, headings: &headings, score }, Passage { text: &text, format: Format::Markdown, headings: &[], score }];
         let mut draft = Draft::new(&question, &passages, &terms_of);
         let listed: Vec<usize> = draft.shortlist(3).into_iter().map(|(index, _)| index).collect();
         for index in listed {
