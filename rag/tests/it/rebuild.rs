@@ -80,7 +80,7 @@ async fn a_rebuild_that_was_cancelled_goes_on_where_it_was() {
     let cancel: Arc<AtomicBool> = Arc::default();
     let flag = Arc::clone(&cancel);
     let ingest = new.refresh().cancel(cancel).on_progress(move |progress| {
-        if matches!(progress, Progress::Embedded { .. }) {
+        if matches!(progress, Progress::Embedded { chunks: 1.., .. }) {
             flag.store(true, Ordering::SeqCst);
         }
     });

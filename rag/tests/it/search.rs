@@ -14,7 +14,7 @@ async fn library() -> (World, Index) {
     world.write("c.txt", "A kettle, a lamp, and a clock stand on the table.");
     world.write("d.txt", "Nothing of the kind is in this one.");
     world.write("film.xyz", "kettle");
-    world.write("broken.md", [0, 159, 146, 150, 0, 0, 1, 2, 3, 0, 0, 0, 255]);
+    world.write("broken.json", r#"{"kettle": "#);
     let index = world.open().await;
     world.ingest(&index).await;
     (world, index)
@@ -87,7 +87,7 @@ async fn why_is_told_for_every_state() {
     let by_path = why(world.file("d.txt").to_str().unwrap()).await;
     assert_eq!(by_path.file.path, "d.txt");
 
-    for (file, state) in [("film.xyz", FileState::Skipped), ("broken.md", FileState::Failed)] {
+    for (file, state) in [("film.xyz", FileState::Skipped), ("broken.json", FileState::Failed)] {
         let left_out = why(file).await;
         assert_eq!((left_out.file.state, left_out.chunks, left_out.rank), (state, 0, None));
         assert!(left_out.file.reason.is_some_and(|reason| !reason.is_empty()), "{file}");
