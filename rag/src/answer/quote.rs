@@ -89,7 +89,7 @@ impl Index {
     /// Answers a question with sentences of the documents, each checked against its source, or abstains.
     ///
     /// ```
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// use lorewell_rag::index::{Index, Options};
     ///
     /// let folder = tempfile::tempdir().unwrap();

@@ -75,7 +75,7 @@ const QUERY_ATTEMPTS_MAX: u32 = 10;
 /// writes at a time.
 ///
 /// ```
-/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use lorewell_rag::index::{Index, Options};
 ///
 /// let folder = tempfile::tempdir().unwrap();
