@@ -252,11 +252,16 @@ fn report(split: Split, outcomes: &[Outcome]) {
     }
     if split == Split::Dev {
         let best = chosen(&of);
+        let lies = 100.0 * LIES_MAX;
         println!(
-            "chosen: {best:.2} (most right answers, less wrong ones, with at most {:.0} % of unanswerable answered)",
-            100.0 * LIES_MAX
+            "chosen: {best:.2}: most right answers, less wrong ones, with at most {lies:.0} % of unanswerable answered"
         );
+        println!("to make it {SUPPORT_MIN:.2}, add {:.2} to the bias", logit(SUPPORT_MIN) - logit(best));
     }
+}
+
+fn logit(support: f32) -> f32 {
+    (support / (1.0 - support)).ln()
 }
 
 /// One point of the curve, in shares.
@@ -293,10 +298,11 @@ fn chosen(outcomes: &[&Outcome]) -> f32 {
     let points = thresholds().enumerate().map(|(step, threshold)| (threshold, Point::at(step, outcomes)));
     let fitting = points.filter(|(_, point)| point.lies <= LIES_MAX);
     // The last of equals is the stricter one: the same answers, further from the lies.
-    fitting.max_by(|a, b| a.1.gain().total_cmp(&b.1.gain())).map_or(1.0, |(threshold, _)| threshold)
+    fitting.max_by(|a, b| a.1.gain().total_cmp(&b.1.gain())).map_or(SUPPORT_MIN, |(threshold, _)| threshold)
 }
 
-/// Fits the weights on the dev split and prints them. The bias is moved so that the chosen threshold is [`SUPPORT_MIN`].
+/// Fits the weights on the dev split and prints them. The bias is set on the best sentence of each question; once the
+/// weights are in place, the curve of the whole extraction says by how much to move it.
 fn fit(outcomes: &[Outcome], words: bool) {
     let dev: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.case.split == Split::Dev).collect();
     let counts = |sample: &&Sample| words || sample.features.closeness.is_some();

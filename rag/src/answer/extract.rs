@@ -227,12 +227,18 @@ impl<'a> Draft<'a> {
     fn whole_list(&self, ranked: &[usize], support_min: f32) -> Option<(Vec<usize>, usize)> {
         let &best = ranked.first()?;
         let first = &self.candidates[best];
-        if first.features.definition > 0.0 || self.question.wants_one_fact() {
+        let is_defined = first.features.definition > 0.0 && !self.question.is_plural;
+        if is_defined || self.question.wants_one_fact() {
             return None;
         }
         // An item seldom repeats what its list is about; a sentence beside it that does speaks for the list.
-        let is_backed = |item: &Candidate| item.passage == first.passage || support(&item.features) >= support_min;
-        let is_about = |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && is_backed(item);
+        let backed: BTreeSet<usize> = ranked
+            .iter()
+            .map(|&index| &self.candidates[index])
+            .take_while(|candidate| support(&candidate.features) >= support_min)
+            .map(|candidate| candidate.passage)
+            .collect();
+        let is_about = |item: &Candidate| item.features.list >= LIST_LIKENESS_MIN && backed.contains(&item.passage);
         let about = ranked.iter().map(|&index| &self.candidates[index]).find(|candidate| is_about(candidate));
         let (list, lead) = match about {
             Some(item) => (item.list?, None),

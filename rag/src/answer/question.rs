@@ -23,6 +23,7 @@ pub(super) enum Wanted {
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) wanted: Wanted,
+    pub(super) is_plural: bool,  // `what are`: a list may answer it as well as a definition
     terms: HashMap<String, f32>, // weights; they add up to 1 unless there are none
     words: Vec<(String, Vec<String>)>,
     names: Vec<Vec<String>>, // terms of each name and number
@@ -41,7 +42,8 @@ impl Question {
         let is_name = |word: &str| stands_out(word) && !opening.contains(word);
         let names = words.iter().filter(|(word, _)| is_name(word)).map(|(_, terms)| terms.clone()).collect();
         let terms = terms_of(asked).into_iter().map(|term| (term, 1.0)).collect();
-        Self { wanted, terms, words, names }
+        let is_plural = text.trim_start().to_lowercase().starts_with("what are ");
+        Self { wanted, is_plural, terms, words, names }
     }
 
     /// Tells whether the question has no terms to look for.
@@ -355,7 +357,8 @@ mod tests {
 
     #[test]
     fn a_term_in_italics_is_introduced() {
-        let question = Question::read("What is snake case?", &terms_of);
+        let mut question = Question::read("What is snake case?", &terms_of);
+        question.weigh([].iter());
         assert!(question.defines("Rust code uses _snake case_ for names.", &terms_of));
         assert!(!question.defines("Rust code uses snake case for names, _always case_.", &terms_of));
         let found: Vec<&str> = emphasised("_a b_ snake_case_x *c* 2*3*4 (_d_) **e** _open").collect();

@@ -66,14 +66,30 @@ pub struct Weights {
 }
 
 /// Weights where closeness is not known: the words must carry the answer.
-pub const LEXICAL: Weights =
-    Weights { bias: -8.44, features: [3.69, 0.90, 0.59, 1.32, 0.00, 1.49, 0.71, 1.09, 2.92, 0.00] };
+///
+/// Set by hand, with the bias by the rule of [`SUPPORT_MIN`]: what was fitted for words alone did worse on dev.
+pub const LEXICAL: Weights = Weights { bias: -5.4, features: [3.6, 3.4, 0.0, 0.0, 1.2, 2.0, 0.8, 0.5, 0.5, 0.0] };
 
-/// Weights where closeness is known: it may stand in for words that differ.
+/// Weights where closeness is known: it may stand in for words that differ. Fitted, with the bias by the rule of
+/// [`SUPPORT_MIN`].
 pub const SEMANTIC: Weights =
-    Weights { bias: -9.82, features: [2.37, 0.00, 1.38, 1.26, 0.00, 1.02, 0.80, 0.99, 3.66, 3.26] };
+    Weights { bias: -9.68, features: [2.52, 0.00, 1.72, 1.15, 0.00, 1.24, 0.85, 1.16, 3.57, 2.71] };
 
 /// Support that an answer needs.
+///
+/// On the dev half of the questions in `examples/` no other threshold gives more right answers, less wrong ones, while
+/// at most 5 % of the unanswerable questions are answered: saying nothing costs less than saying what is not so. The
+/// biases above were moved so that this threshold is a half. What then came of both libraries together, 2026-11-21:
+///
+/// | | | questions | SEMANTIC answered | rightly | LEXICAL answered | rightly |
+/// |---|---|---|---|---|---|---|
+/// | dev | answerable | 42 | 35 | 33 | 35 | 29 |
+/// | dev | unanswerable | 42 | 2 | | 2 | |
+/// | test | answerable | 42 | 34 | 29 | 35 | 26 |
+/// | test | unanswerable | 42 | 1 | | 1 | |
+///
+/// `cargo run --release --features full --example measure_answers -- examples/library examples/library-questions.jsonl
+/// $LOREWELL_DATA/rust-book/src examples/rust-book-questions.jsonl`, with `--words` for LEXICAL.
 pub const SUPPORT_MIN: f32 = 0.5;
 
 impl Weights {
