@@ -104,7 +104,7 @@ impl Index {
     ///
     /// let answer = index.quote("who won the 1998 world cup?").await?;
     /// assert!(answer.abstained.is_some() && answer.sentences.is_empty());
-    /// # lorewell_model::Result::Ok(()) }).unwrap();
+    /// # Ok::<(), lorewell_model::Error>(()) }).unwrap();
     /// ```
     pub fn quote(&self, question: impl Into<String>) -> QuoteRequest {
         let (filter, fusion) = (Filter::default(), Fusion::Dbsf);

@@ -58,7 +58,7 @@ fn comment(line: &str, close: &mut Option<&'static str>) -> (usize, usize) {
         *close = if end.is_some() { None } else { Some(mark) };
         return (start, end.unwrap_or(line.len()));
     }
-    for &(open, shut) in BLOCK_MARKS.iter().filter(|(open, _)| body.starts_with(open)) {
+    if let Some(&(open, shut)) = BLOCK_MARKS.iter().find(|(open, _)| body.starts_with(open)) {
         let start = indent + open.len();
         let end = line[start..].find(shut).map(|at| start + at);
         *close = if end.is_some() { None } else { Some(shut) };

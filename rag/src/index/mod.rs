@@ -85,7 +85,7 @@ const QUERY_ATTEMPTS_MAX: u32 = 10;
 /// index.add([folder.path().join("tea.md")]).await?;
 /// let hits = index.search("how hot should the water be?").limit(1).await?;
 /// assert!(hits.hits[0].text.contains("80 degrees"));
-/// # lorewell_model::Result::Ok(()) }).unwrap();
+/// # Ok::<(), lorewell_model::Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Index(Arc<Inner>);
