@@ -177,7 +177,7 @@ impl Index {
     /// Lists the documents that pass a filter, by path.
     ///
     /// # Errors
-    /// [`Kind::BadInput`](lorewell_model::Kind::BadInput) if the filter cannot be read.
+    /// [`Kind::BadInput`] if the filter cannot be read.
     pub async fn documents_matching(&self, filter: &Filter) -> Result<Vec<DocumentInfo>> {
         let filter = filter.compile()?;
         let mut rows = self.query(|reader| blocking(move || reader.table.read(read::documents))).await?;
@@ -198,7 +198,7 @@ impl Index {
     /// out of it.
     ///
     /// # Errors
-    /// [`Kind::NotFound`](lorewell_model::Kind::NotFound) if there is no such document.
+    /// [`Kind::NotFound`] if there is no such document.
     pub async fn text(&self, path: &str) -> Result<String> {
         let find = |reader: Arc<Reader>| {
             let path = path.to_owned();

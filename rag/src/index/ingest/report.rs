@@ -76,7 +76,7 @@ pub struct Report {
     pub cancelled: bool,
 }
 
-/// What [`Index::remove`] took out.
+/// What [`Index::remove`](super::Index::remove) took out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Removal {
