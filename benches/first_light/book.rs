@@ -41,7 +41,8 @@ impl Side {
 pub(crate) fn run(args: &Args, table: &mut Table) -> Result<()> {
     let binary = Binary::build()?;
     let peers = Peers::install()?;
-    let scratch = tempfile::tempdir().context(|| "making a scratch folder".into())?;
+    // Not the default name with its leading dot: LlamaIndex leaves hidden folders out.
+    let scratch = tempfile::Builder::new().prefix("book-").tempdir().context(|| "making a scratch folder".into())?;
     let book = scratch.path().join("book");
     copy(&args.data("rust-book")?.join("src"), &book)?;
 

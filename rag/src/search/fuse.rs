@@ -102,12 +102,14 @@ impl Normal {
         Self { mean, deviation: variance.sqrt() }
     }
 
-    /// Maps mean ± 3 deviations to 0..1; a list whose scores are all alike says nothing, so all get the middle.
+    /// Maps mean ± 3 deviations to 0..1, and leaves room above for what stands out further: cut off there, the few
+    /// best of a list would all be equal. What a list has is never worth less than what it lacks, hence the 0 below.
+    /// A list whose scores are all alike says nothing, so all get the middle.
     fn normalise(&self, score: f32) -> f32 {
         if self.deviation <= f32::EPSILON {
             return 0.5;
         }
-        ((score - self.mean) / (6.0 * self.deviation) + 0.5).clamp(0.0, 1.0)
+        ((score - self.mean) / (6.0 * self.deviation) + 0.5).max(0.0)
     }
 }
 
@@ -139,6 +141,13 @@ mod tests {
         assert_eq!(order(&fuse(&words, &meaning, Fusion::Dbsf))[0], 1);
         let weighted = Fusion::Rrf { k: 10.0, words: 0.5, meaning: 1.0 };
         assert_eq!(order(&fuse(&words, &meaning, weighted))[0], 2);
+    }
+
+    #[test]
+    fn a_single_list_keeps_its_order() {
+        let mut scores: Vec<(u64, f32)> = (10..100).map(|id| (id, 1.0)).collect();
+        scores.splice(0..0, [(3, 30.0), (2, 20.0), (1, 10.0)]);
+        assert_eq!(order(&fuse(&list(&scores), &[], Fusion::Dbsf))[..3], [3, 2, 1]);
     }
 
     #[test]

@@ -76,7 +76,9 @@ impl Record {
         let mut record = Self { id: chunk.id, language, terms: String::new(), stopwords: String::new(), length: 0 };
         record.add(chunk.text, 1);
         record.add(chunk.title, TITLE_WEIGHT);
-        for heading in chunk.headings {
+        // The heading that gave the document its title has been counted.
+        let headings = chunk.headings.iter().enumerate().filter(|(at, heading)| *at != 0 || *heading != chunk.title);
+        for (_, heading) in headings {
             record.add(heading, HEADINGS_WEIGHT);
         }
         record.add(chunk.path, PATH_WEIGHT);
