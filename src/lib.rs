@@ -36,7 +36,7 @@
 //!
 //! | feature | adds | default |
 //! |---|---|---|
-//! | `candle` | local BERT-family embedders | yes |
+//! | `candle` | local BERT embedders | yes |
 //! | `tantivy` | search by words | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
 //! | `docling` | PDF and Word | |

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use lorewell_model::{Error, Kind, Result, ResultExt};
 
-/// How often memory is looked at: a look walks all processes, and more of them would slow what is measured. The peak
-/// of the first process is the kernel's own; only the sum over a tree can be missed between two looks.
-const SAMPLE_EVERY: Duration = Duration::from_millis(25);
+/// How often the peak of the first process is looked at. The kernel keeps it, so only its last growth can be missed.
+const SAMPLE_EVERY: Duration = Duration::from_millis(1);
+/// Looks after which the whole tree is summed: that walks all processes, and more of it would slow what is measured.
+const TREE_EVERY: u32 = 25;
 /// Processes of one tree that are followed. More than this is a runaway, which the figures would show anyway.
 const TREE_MAX: usize = 256;
 
@@ -63,10 +64,13 @@ pub(crate) fn measure(command: &mut Command, codes: &[i32]) -> Result<Ran> {
 /// Watches a process tree until `ended`, and returns the most memory that was seen.
 fn peak_bytes(root: u32, ended: &AtomicBool) -> u64 {
     let mut peak = 0;
+    let mut looks = 0_u32;
     while !ended.load(Ordering::Relaxed) {
-        let tree: u64 = tree(root).into_iter().filter_map(|pid| status_bytes(pid, "VmRSS:")).sum();
-        let first = status_bytes(root, "VmHWM:").unwrap_or(0);
-        peak = peak.max(tree).max(first);
+        if looks.is_multiple_of(TREE_EVERY) {
+            peak = peak.max(tree(root).into_iter().filter_map(|pid| status_bytes(pid, "VmRSS:")).sum());
+        }
+        peak = peak.max(status_bytes(root, "VmHWM:").unwrap_or(0));
+        looks = looks.wrapping_add(1);
         thread::sleep(SAMPLE_EVERY);
     }
     peak

@@ -38,6 +38,11 @@ impl Engine {
         Ok(Self { runtime: runtime()?, embedder })
     }
 
+    /// Returns what tells its vectors from those of another model.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.embedder.info().fingerprint
+    }
+
     /// Counts tokens without `[CLS]` and `[SEP]`.
     pub(crate) fn count_tokens(&self, text: &str) -> usize {
         self.embedder.count_tokens(text)
@@ -176,6 +181,9 @@ impl Binary {
     /// person's own settings must not help.
     pub(crate) fn command(&self, home: &Path) -> Command {
         let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LOREWELL_")) {
+            command.env_remove(name);
+        }
         command.arg("--brain").arg(home.join("brain")).env("HOME", home);
         for folder in ["CONFIG", "DATA", "CACHE", "STATE"] {
             command.env(format!("XDG_{folder}_HOME"), home.join(folder.to_lowercase()));

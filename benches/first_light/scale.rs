@@ -60,8 +60,9 @@ impl Kept {
     /// Makes the tree and its index, unless they stand.
     fn make(args: &Args, scifact: &SciFact, table: &mut Table) -> Result<Self> {
         let kept = Self { dir: peers_dir().join("scale") };
-        // The vectors are written last, so that a run that was stopped is begun anew.
-        if kept.vectors().exists() {
+        let stamp = format!("{} {CHUNK_TOKENS} {SEED}\n", Engine::bundled()?.fingerprint());
+        // The stamp is written last, so that a run that was stopped is begun anew.
+        if std::fs::read_to_string(kept.stamp()).is_ok_and(|found| found == stamp) {
             return Ok(kept);
         }
         if kept.dir.exists() {
@@ -79,6 +80,7 @@ impl Kept {
         table.push(Row::alone("50,000 chunks, fully ingested", "s", vec![report.seconds], Bar::Shown));
         let bytes: Vec<u8> = brain.passages().into_iter().flat_map(f32::to_le_bytes).collect();
         std::fs::write(kept.vectors(), bytes).context(|| format!("writing `{}`", kept.vectors().display()))?;
+        std::fs::write(kept.stamp(), stamp).context(|| format!("writing `{}`", kept.stamp().display()))?;
         Ok(kept)
     }
 
@@ -91,6 +93,10 @@ impl Kept {
 
     fn tree(&self) -> PathBuf {
         self.dir.join("tree")
+    }
+
+    fn stamp(&self) -> PathBuf {
+        self.dir.join("stamp.txt")
     }
 
     fn vectors(&self) -> PathBuf {

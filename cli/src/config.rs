@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use lorewell::rag::search::LIMIT_MAX;
 use toml_edit::{Document, Item, Value};
 
-use crate::folders::{Folders, non_empty};
+use crate::brain::PROJECT;
+use crate::folders::{Folders, in_home, non_empty};
 
 /// A setting that exists.
 #[derive(Debug)]
@@ -24,16 +25,16 @@ pub(crate) const KEYS: [Key; 6] = [
     Key {
         name: "chunk_tokens_max",
         environment: "LOREWELL_CHUNK_TOKENS_MAX",
-        default: "256",
+        default: "222",
         help: "tokens of a passage, at most",
-        check: number,
+        check: |value| number(value, 1),
     },
     Key {
         name: "chunk_tokens_overlap",
         environment: "LOREWELL_CHUNK_TOKENS_OVERLAP",
         default: "32",
         help: "tokens that neighbours share where a block had to be split",
-        check: number,
+        check: |value| number(value, 0),
     },
     Key {
         name: "chunker",
@@ -46,7 +47,7 @@ pub(crate) const KEYS: [Key; 6] = [
         name: "embedder",
         environment: "LOREWELL_EMBEDDER",
         default: "bundled",
-        help: "what makes vectors: bundled, none, or the folder of a BERT-family model",
+        help: "what makes vectors: bundled, none, or the folder of a model of the BERT architecture (`model_type` = `bert`)",
         check: |_| Ok(()),
     },
     Key {
@@ -72,6 +73,18 @@ pub(crate) enum Layer {
     Project(PathBuf, usize),
     User(PathBuf, usize),
     Default,
+}
+
+impl Layer {
+    /// Returns the folder that relative paths start from: the project's, or the one that the file lies in. Who sets a
+    /// variable speaks of where they are.
+    fn folder(&self) -> Option<&Path> {
+        let folder = match self {
+            Self::Project(file, _) | Self::User(file, _) => file.parent()?,
+            Self::Environment(_) | Self::Default => return None,
+        };
+        if folder.file_name().is_some_and(|name| name == PROJECT) { folder.parent() } else { Some(folder) }
+    }
 }
 
 impl fmt::Display for Layer {
@@ -101,31 +114,50 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads all layers. `project` is the brain of a project, if one is used.
-    pub(crate) fn read(folders: &Folders, project: Option<&Path>) -> Result<Self> {
-        let user = File::read(&folders.config)?;
-        let project = project.map(|brain| File::read(&brain.join("config.toml"))).transpose()?.flatten();
+    /// Reads all layers. `brain` may have a file of settings of its own.
+    pub(crate) fn read(folders: &Folders, brain: Option<&Path>) -> Result<Self> {
+        let (config, faults) = Self::read_what_is_sound(folders, brain);
+        faults.into_iter().next().map_or(Ok(config), Err)
+    }
+
+    /// Reads all layers, leaving out what is wrong in them, and says what that is.
+    pub(crate) fn read_what_is_sound(folders: &Folders, brain: Option<&Path>) -> (Self, Vec<anyhow::Error>) {
+        let mut faults = Vec::new();
+        let user = File::read(&folders.config, &mut faults);
+        let project = brain.and_then(|brain| File::read(&brain.join("config.toml"), &mut faults));
         let mut settings = Vec::with_capacity(KEYS.len());
         for key in &KEYS {
             let mut values = Vec::new();
             if let Some(value) = non_empty(key.environment) {
                 values.push((value, Layer::Environment(key.environment)));
             }
-            if let Some((value, line)) = project.as_ref().and_then(|file| file.value(key.name)) {
-                values
-                    .push((value, Layer::Project(project.as_ref().map(|f| f.path.clone()).unwrap_or_default(), line)));
+            if let Some((path, value, line)) = project.as_ref().and_then(|file| file.value(key.name)) {
+                values.push((value, Layer::Project(path, line)));
             }
-            if let Some((value, line)) = user.as_ref().and_then(|file| file.value(key.name)) {
-                values.push((value, Layer::User(folders.config.clone(), line)));
+            if let Some((path, value, line)) = user.as_ref().and_then(|file| file.value(key.name)) {
+                values.push((value, Layer::User(path, line)));
             }
             values.push((key.default.to_owned(), Layer::Default));
-            for (value, layer) in &values {
-                (key.check)(value).map_err(|why| anyhow!("`{}` = `{value}` (from {layer}): {why}", key.name))?;
-            }
+            values.retain(|(value, layer)| match (key.check)(value) {
+                Ok(()) => true,
+                Err(why) => {
+                    faults.push(anyhow!("`{}` = `{value}` (from {layer}): {why}", key.name));
+                    false
+                }
+            });
             let (value, layer) = values.remove(0);
             settings.push(Setting { key: key.name, value, layer, hides: values });
         }
-        Ok(Self { settings })
+        let config = Self { settings };
+        faults.extend(config.too_much_overlap());
+        (config, faults)
+    }
+
+    /// Refuses passages that are more than half repetition, as the chunker does, but names who asked for them.
+    fn too_much_overlap(&self) -> Option<anyhow::Error> {
+        let [most, overlap] = ["chunk_tokens_max", "chunk_tokens_overlap"].map(|key| self.known(key));
+        let is_too_much = self.number(overlap.key) >= self.number(most.key).div_ceil(2);
+        is_too_much.then(|| anyhow!("{overlap}: it must be less than half of {most}"))
     }
 
     /// Returns a setting.
@@ -144,13 +176,29 @@ impl Config {
 
     /// Returns the value of a setting that exists.
     pub(crate) fn value(&self, key: &'static str) -> &str {
-        let setting = self.settings.iter().find(|setting| setting.key == key);
-        setting.map(|setting| setting.value.as_str()).expect("the key is one of KEYS")
+        &self.known(key).value
     }
 
     /// Returns the value of a setting that is a number.
     pub(crate) fn number(&self, key: &'static str) -> usize {
-        self.value(key).parse().expect("the value was checked in `read`")
+        self.value(key).parse().expect("the value was checked in `read_what_is_sound`")
+    }
+
+    /// Returns the value of a setting that is a path, as it was meant where it was written.
+    pub(crate) fn path(&self, key: &'static str) -> Result<PathBuf> {
+        let setting = self.known(key);
+        let path = in_home(Path::new(&setting.value))?;
+        Ok(setting.layer.folder().map_or_else(|| path.clone(), |folder| folder.join(&path)))
+    }
+
+    fn known(&self, key: &'static str) -> &Setting {
+        self.settings.iter().find(|setting| setting.key == key).expect("the key is one of KEYS")
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` = `{}` (from {})", self.key, self.value, self.layer)
     }
 }
 
@@ -162,7 +210,21 @@ struct File {
 }
 
 impl File {
-    fn read(path: &Path) -> Result<Option<Self>> {
+    /// Reads a file, if there is one that can be read; what is wrong with it joins the faults.
+    fn read(path: &Path, faults: &mut Vec<anyhow::Error>) -> Option<Self> {
+        match Self::parse(path) {
+            Ok(file) => {
+                faults.extend(file.iter().flat_map(Self::faults));
+                file
+            }
+            Err(error) => {
+                faults.push(error);
+                None
+            }
+        }
+    }
+
+    fn parse(path: &Path) -> Result<Option<Self>> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -172,31 +234,30 @@ impl File {
             Ok(document) => document,
             Err(error) => bail!("`{}` is not TOML: {}", path.display(), error.to_string().trim_end()),
         };
-        let file = Self { path: path.to_owned(), text, document };
-        file.check()?;
-        Ok(Some(file))
+        Ok(Some(Self { path: path.to_owned(), text, document }))
     }
 
-    /// A misspelt setting is an error: it would otherwise be ignored for ever.
-    fn check(&self) -> Result<()> {
+    /// Says what cannot be used. A misspelt setting would otherwise be ignored for ever.
+    fn faults(&self) -> Vec<anyhow::Error> {
+        let mut faults = Vec::new();
         for (name, item) in self.document.as_table() {
             let place = format!("{}:{}", self.path.display(), self.line(item));
             if !KEYS.iter().any(|key| key.name == name) {
-                match nearest(name) {
-                    Some(near) => bail!("{place}: no setting `{name}`; did you mean `{near}`?"),
-                    None => bail!("{place}: no setting `{name}`; `lorewell config explain` lists them"),
-                }
-            }
-            if scalar(item).is_none() {
-                bail!("{place}: `{name}` must be a string or a number");
+                faults.push(match nearest(name) {
+                    Some(near) => anyhow!("{place}: no setting `{name}`; did you mean `{near}`?"),
+                    None => anyhow!("{place}: no setting `{name}`; `lorewell config explain` lists them"),
+                });
+            } else if scalar(item).is_none() {
+                faults.push(anyhow!("{place}: `{name}` must be a string or a number"));
             }
         }
-        Ok(())
+        faults
     }
 
-    fn value(&self, name: &str) -> Option<(String, usize)> {
+    /// Returns this file, a setting's value in it, and the line of that.
+    fn value(&self, name: &str) -> Option<(PathBuf, String, usize)> {
         let item = self.document.as_table().get(name)?;
-        Some((scalar(item)?, self.line(item)))
+        Some((self.path.clone(), scalar(item)?, self.line(item)))
     }
 
     fn line(&self, item: &Item) -> usize {
@@ -226,10 +287,10 @@ fn common_letters(a: &str, b: &str) -> usize {
     b.chars().filter(|wanted| rest.clone().any(|have| have == *wanted) && rest.any(|have| have == *wanted)).count()
 }
 
-fn number(value: &str) -> Result<(), String> {
+fn number(value: &str, least: usize) -> Result<(), String> {
     match value.parse::<usize>() {
-        Ok(1..) => Ok(()),
-        _ => Err("it must be a whole number above 0".into()),
+        Ok(number) if number >= least => Ok(()),
+        _ => Err(format!("it must be a whole number, {least} or more")),
     }
 }
 
@@ -277,5 +338,39 @@ mod tests {
         std::fs::write(dir.path().join("config.toml"), "limit = \"many\"\n").unwrap();
         let error = Config::read(&folders(dir.path()), None).unwrap_err().to_string();
         assert!(error.contains("`limit` = `many`") && error.contains("whole number"), "{error}");
+    }
+
+    #[test]
+    fn no_overlap_is_an_overlap_and_half_a_passage_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, "chunk_tokens_overlap = 0\n").unwrap();
+        assert_eq!(Config::read(&folders(dir.path()), None).unwrap().number("chunk_tokens_overlap"), 0);
+        std::fs::write(&file, "chunk_tokens_max = 64\nchunk_tokens_overlap = 32\n").unwrap();
+        let error = Config::read(&folders(dir.path()), None).unwrap_err().to_string();
+        let layer = format!("from user {}", file.display());
+        let expected = format!(
+            "`chunk_tokens_overlap` = `32` ({layer}:2): it must be less than half of `chunk_tokens_max` = `64` ({layer}:1)"
+        );
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn a_path_is_meant_from_where_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (user, project) = (dir.path().join("config.toml"), dir.path().join("project").join(PROJECT));
+        let brain = dir.path().join("brains/work");
+        for folder in [&project, &brain] {
+            std::fs::create_dir_all(folder).unwrap();
+            std::fs::write(folder.join("config.toml"), "embedder = \"models/bge\"\n").unwrap();
+        }
+        let path = |brain| Config::read(&folders(dir.path()), brain).unwrap().path("embedder").unwrap();
+        assert_eq!(path(Some(&project)), dir.path().join("project/models/bge"));
+        assert_eq!(path(Some(&brain)), brain.join("models/bge"));
+        std::fs::write(&user, "embedder = \"models/e5\"\n").unwrap();
+        assert_eq!(path(None), dir.path().join("models/e5"));
+        std::fs::write(&user, "embedder = \"~/models/e5\"\n").unwrap();
+        assert_eq!(path(None), in_home(Path::new("~/models/e5")).unwrap());
+        assert!(path(None).is_absolute() && path(None).ends_with("models/e5"));
     }
 }

@@ -193,6 +193,9 @@ impl<'a> Trial<'a> {
     fn lorewell(&self, brain: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lorewell"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).arg("--brain").arg(brain);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LOREWELL_")) {
+            command.env_remove(name);
+        }
         let home = brain.with_extension("home");
         command.env("HOME", &home);
         for folder in ["CONFIG", "DATA", "CACHE", "STATE"] {

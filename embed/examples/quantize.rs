@@ -1,4 +1,4 @@
-//! Converts a BERT-family model to int8, as the bundled one was:
+//! Converts a BERT model to int8, as the bundled one was:
 //! `cargo run --release -p lorewell-embed --example quantize -- <model dir> <out dir>`.
 //! `quantize --check <model dir> <out dir>` prints how close the vectors of both are, for the lines of standard input.
 

@@ -29,8 +29,8 @@ impl Embedder {
     /// comes again. Any number of processes may share the directory.
     ///
     /// # Errors
-    /// `Io` if the directory or file cannot be made; later, `embed` fails with `Io` if the file cannot be read or
-    /// written.
+    /// `Io` if the directory or file cannot be made. Later troubles with the file, such as a full disk, cost no more
+    /// than what the cache would have saved: they are logged as a warning.
     pub fn cached(self, dir: impl AsRef<Path>) -> Result<Self> {
         let table = Table::open(dir.as_ref(), self.info(), FILE_BYTES_MAX)?;
         Ok(Self::new(Cached { embedder: self, table: Arc::new(table) }))
@@ -52,7 +52,7 @@ impl Embed for Cached {
 
     async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors> {
         let keys: Vec<Key> = texts.iter().map(|text| key(text, purpose)).collect();
-        let mut known = self.blocking(move |table| table.find_all(keys)).await?;
+        let mut known = self.trying(move |table| table.find_all(keys)).await?;
         let mut missing: HashMap<Key, &str> = HashMap::new();
         for text in texts {
             let key = key(text, purpose);
@@ -63,9 +63,13 @@ impl Embed for Cached {
         if !missing.is_empty() {
             let (keys, texts): (Vec<Key>, Vec<&str>) = missing.into_iter().unzip();
             let vectors = self.embedder.embed(&texts, purpose).await?;
+            if vectors.len() != texts.len() {
+                let message = format!("the embedder gave {} vectors for {} texts", vectors.len(), texts.len());
+                return Err(Error::new(Kind::BadOutput, message));
+            }
             let fresh: Vec<(Key, Vec<f32>)> = keys.into_iter().zip(vectors.rows().map(<[f32]>::to_vec)).collect();
             known.extend(fresh.iter().cloned());
-            self.blocking(move |table| fresh.iter().try_for_each(|(key, vector)| table.put(key, vector))).await?;
+            self.trying(move |table| fresh.iter().try_for_each(|(key, vector)| table.put(key, vector))).await?;
         }
         let rows = texts.iter().flat_map(|text| &known[&key(text, purpose)]);
         Ok(Vectors::new(self.table.dims, rows.copied().collect()))
@@ -77,12 +81,19 @@ impl Embed for Cached {
 }
 
 impl Cached {
-    async fn blocking<T: Send + 'static>(&self, run: impl FnOnce(&Table) -> Result<T> + Send + 'static) -> Result<T> {
+    /// Works on the file, or does without it.
+    async fn trying<T: Default + Send + 'static>(
+        &self,
+        run: impl FnOnce(&Table) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let table = Arc::clone(&self.table);
         let task = tokio::task::spawn_blocking(move || {
-            run(&table).context(|| format!("using the embedding cache `{}`", table.path.display()))
+            run(&table).unwrap_or_else(|error| {
+                tracing::warn!("going on without the embedding cache `{}`: {error}", table.path.display());
+                T::default()
+            })
         });
-        task.await.map_err(|error| Error::new(Kind::Internal, "the embedding cache stopped").caused_by(error))?
+        task.await.map_err(|error| Error::new(Kind::Internal, "the embedding cache stopped").caused_by(error))
     }
 }
 
@@ -340,6 +351,41 @@ mod tests {
             fixture.check(&fixture.small(1), &["a", "b"], Purpose::Passage, 1).await;
             fixture.check(&fixture.small(1), &["a", "b"], Purpose::Passage, 0).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_or_read_costs_only_time() {
+        let fixture = Fixture::new();
+        fixture.check(&fixture.small(1), &["a"], Purpose::Passage, 1).await;
+        let path = fixture.file();
+        for file in [File::open(&path).unwrap(), File::options().write(true).open(&path).unwrap()] {
+            let embedder = fixture.plain("a");
+            let table = Table { file, ..Table::open(fixture.dir.path(), embedder.info(), 1).unwrap() };
+            let embedder = Embedder::new(Cached { embedder, table: Arc::new(table) });
+            embedder.embed(&["a", "b"], Purpose::Passage).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_embedder_that_gives_too_few_vectors_is_told_so() {
+        #[derive(Debug)]
+        struct Short(Embedder);
+        #[async_trait]
+        impl Embed for Short {
+            fn info(&self) -> &Info {
+                self.0.info()
+            }
+            async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors> {
+                self.0.embed(&texts[1..], purpose).await
+            }
+            fn count_tokens(&self, text: &str) -> usize {
+                self.0.count_tokens(text)
+            }
+        }
+        let fixture = Fixture::new();
+        let embedder = Embedder::new(Short(fixture.plain("a"))).cached(fixture.dir.path()).unwrap();
+        let error = embedder.embed(&["a", "b"], Purpose::Passage).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (Kind::BadOutput, "the embedder gave 1 vectors for 2 texts"));
     }
 
     #[tokio::test]

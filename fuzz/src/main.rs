@@ -92,6 +92,7 @@ fn fuzz(target: &Target, options: &Options) -> std::io::Result<()> {
     watch(target.name, started, Arc::clone(&clock));
     for seed in &pool {
         std::fs::write(&current, seed)?;
+        clock.store(millis(started.elapsed()), Ordering::Relaxed);
         target.run(seed);
     }
     let mut mutator = Mutator::new(options.seed);

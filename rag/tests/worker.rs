@@ -204,7 +204,7 @@ mod unix {
     }
 
     fn a_kill_from_outside_costs_one_file() {
-        Case::patient().check("kill", Kind::Limit, "SIGKILL", false);
+        Case::patient().check("kill", Kind::Unavailable, "SIGKILL", false);
     }
 
     fn nonsense_on_the_connection_is_noticed() {

@@ -1,4 +1,4 @@
-//! Local BERT-family embedders: a directory as sentence-transformers publishes it, the same in our int8 format, or the
+//! Local embedders of the BERT architecture: a directory as sentence-transformers publishes it, the same in our int8 format, or the
 //! all-MiniLM-L6-v2 inside the binary. A call is tokenised, packed into batches without padding, and encoded on all
 //! cores; the vector of a text does not depend, to the last bit, on the texts around it.
 
@@ -16,7 +16,7 @@ mod wordpiece;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use lorewell_model::{Error, Kind, Result, ResultExt};
@@ -60,7 +60,7 @@ impl Embedder {
         Local::bundled().map(Self::new)
     }
 
-    /// Opens a directory with a BERT-family model: `config.json`, `tokenizer.json` or `vocab.txt`, and
+    /// Opens a directory with a model of the BERT architecture (`model_type` = `bert`): `config.json`, `tokenizer.json` or `vocab.txt`, and
     /// `model.safetensors`; the small files of sentence-transformers are read where present. Also opens what
     /// [`quantize`] wrote. The files may be replaced while they are in use, but must not be rewritten in place.
     ///
@@ -215,13 +215,25 @@ impl Embed for Local {
     async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors> {
         let texts: Vec<String> = texts.iter().map(|text| self.engine.prompts.apply(text, purpose)).collect();
         let engine = Arc::clone(&self.engine);
-        let task = tokio::task::spawn_blocking(move || engine.embed(&texts));
+        let task = tokio::task::spawn_blocking(move || match purpose {
+            Purpose::Passage => engine.embed(&texts),
+            Purpose::Query => query_threads()?.install(|| engine.embed(&texts)),
+        });
         task.await.map_err(|error| Error::new(Kind::Internal, "the embedder stopped").caused_by(error))?
     }
 
     fn count_tokens(&self, text: &str) -> usize {
         self.engine.tokenizer.count(text)
     }
+}
+
+/// Returns the threads that embed queries. On the threads of everyone else a query would wait until a whole batch of
+/// passages is done, which takes seconds while documents are read.
+fn query_threads() -> Result<&'static rayon::ThreadPool> {
+    static THREADS: LazyLock<Result<rayon::ThreadPool, rayon::ThreadPoolBuildError>> =
+        LazyLock::new(|| rayon::ThreadPoolBuilder::new().thread_name(|thread| format!("embed-query-{thread}")).build());
+    let started = THREADS.as_ref();
+    started.map_err(|error| Error::new(Kind::Io, format!("starting the threads that embed queries: {error}")))
 }
 
 impl Engine {
@@ -271,7 +283,8 @@ impl Engine {
 fn batches(sentences: &[Vec<u32>], threads: usize) -> Vec<Vec<usize>> {
     let total: usize = sentences.iter().map(Vec::len).sum();
     let budget = total.div_ceil(threads).min(BATCH_TOKENS);
-    let mut order: Vec<usize> = (0..sentences.len()).collect();
+    // A tokenizer without special tokens may find no token in a text; it keeps the zero vector, which is like nothing.
+    let mut order: Vec<usize> = (0..sentences.len()).filter(|index| !sentences[*index].is_empty()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(sentences[*index].len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut room = 0;

@@ -19,12 +19,12 @@ use super::{
 /// Bytes of a shard. A crate registry takes 10 MB, headers and the vocabulary included.
 const SHARD_BYTES_MAX: usize = 9_400_000;
 
-/// Writes an int8 copy of the BERT-family model in `source` to the new or empty directory `target`, for
+/// Writes an int8 copy of the BERT model in `source` to the new or empty directory `target`, for
 /// [`Embedder::open`](crate::Embedder::open). It is a quarter of the size; its vectors have a cosine of about 0.9998
 /// to those of the source.
 ///
 /// # Errors
-/// `BadInput` if the source is not such a model or has another tokenizer than WordPiece, `Io` if a file cannot be
+/// `BadInput` if the source is not such a model or has another tokenizer than WordPiece, or the target is not empty, `Io` if a file cannot be
 /// written.
 pub fn quantize(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<()> {
     let (source, target) = (source.as_ref(), target.as_ref());
@@ -40,6 +40,10 @@ pub fn quantize(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<()
         writer.model(&Tensors::open(&shards)?, &description.architecture)?;
         description.name.push_str(" (int8)");
         std::fs::create_dir_all(target)?;
+        if std::fs::read_dir(target)?.next().is_some() {
+            let message = "the target is not empty; parts of two models would mix, so name a new folder";
+            return Err(Error::new(Kind::BadInput, message));
+        }
         let shards = writer.save(target)?;
         let vocabulary = tokenizer.vocabulary().lines();
         std::fs::write(target.join("vocab.txt"), vocabulary)?;

@@ -455,3 +455,39 @@ mod bundled {
         assert!(files > 0);
     }
 }
+
+#[tokio::test]
+async fn a_query_does_not_wait_for_the_threads_of_others() {
+    let threads = rayon::current_num_threads();
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(threads + 1));
+    for _ in 0..threads {
+        let barrier = std::sync::Arc::clone(&barrier);
+        rayon::spawn(move || {
+            barrier.wait(); // all threads are taken
+            barrier.wait(); // until here
+        });
+    }
+    barrier.wait();
+    let embedder = Embedder::open(Model::usual().path()).unwrap();
+    let limit = std::time::Duration::from_mins(1); // only a query that waits for ever reaches it
+    let vectors = tokio::time::timeout(limit, embedder.embed(&["the cat"], Purpose::Query)).await;
+    barrier.wait();
+    assert_eq!(vectors.expect("it waited").unwrap().len(), 1);
+}
+
+#[test]
+fn a_text_without_tokens_has_a_vector_that_is_like_nothing() {
+    let local = Model::usual().open();
+    let vectors = local.engine.encode(&[vec![], vec![2, 4, 3]]);
+    assert_eq!(vectors.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [1]);
+    assert_eq!(local.engine.encode(&[vec![]]), []);
+}
+
+#[test]
+fn a_model_is_not_converted_into_a_folder_of_other_things() {
+    let model = Model::usual();
+    let error = quantize(model.path(), model.path()).unwrap_err();
+    assert_eq!(error.kind(), Kind::BadInput);
+    assert!(error.message().contains("the target is not empty"), "{error}");
+    Embedder::open(model.path()).unwrap();
+}

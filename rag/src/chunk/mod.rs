@@ -39,7 +39,7 @@ pub type CountTokens<'a> = &'a (dyn Fn(&str) -> usize + Sync);
 
 /// Cuts documents.
 pub trait Chunker: Send + Sync + std::fmt::Debug {
-    /// Returns what makes two chunkers cut alike: kind, sizes and version, `structure/1 max=256 overlap=32`.
+    /// Returns what makes two chunkers cut alike: kind, sizes and version, `structure/1 max=222 overlap=32`.
     fn fingerprint(&self) -> String;
 
     /// Cuts a document.
@@ -125,8 +125,8 @@ impl ChunkOptions {
     }
 }
 
-// What all-MiniLM-L6-v2 was trained to read, and one sentence of it.
-const TOKENS_MAX_DEFAULT: usize = 256;
+// What all-MiniLM-L6-v2 reads (254) less what the headings above a passage get, and one sentence of it.
+const TOKENS_MAX_DEFAULT: usize = 222;
 const TOKENS_OVERLAP_DEFAULT: usize = 32;
 
 // Shorter passages carry no context of their own; longer ones are beyond what embedders read.

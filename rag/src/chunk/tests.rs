@@ -315,7 +315,7 @@ fn names_and_fingerprints_tell_kinds_apart() {
     for kind in ChunkerKind::ALL {
         assert_eq!(ChunkerKind::from_name(kind.name()), Some(kind));
         let fingerprint = chunker(&ChunkOptions::default().kind(kind)).unwrap().fingerprint();
-        assert_eq!(fingerprint, format!("{}/1 max=256 overlap=32", kind.name()));
+        assert_eq!(fingerprint, format!("{}/1 max=222 overlap=32", kind.name()));
     }
     assert_eq!(ChunkerKind::from_name("semantic"), None);
 }

@@ -21,6 +21,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use lorewell_embed::Embedder;
 use lorewell_model::{Error, Kind, Result, ResultExt as _};
@@ -31,6 +32,7 @@ use lock::WriterLock;
 use manifest::{EmbedderPin, FORMAT, Generation, Manifest};
 
 pub use ingest::{Ingest, Progress, Removal, Report};
+use prepare::CONTEXT_TOKENS;
 pub(crate) use prepare::hash_file;
 pub(crate) use reader::Reader;
 pub use status::{Agreement, DocumentInfo, FileInfo, FileState, Status};
@@ -43,7 +45,8 @@ pub struct Options {
     pub embedder: Option<Embedder>,
     /// How documents are cut.
     pub chunks: ChunkOptions,
-    /// Reads files, in this process or in isolated workers.
+    /// Reads files, in this process or in isolated workers. The default is this process, because only a program can
+    /// say how it is started as a worker; a service that reads files of strangers should, with [`Loader::isolated`].
     pub loader: Loader,
     /// Folder that document paths are stored relative to, so that it can be moved together with the index. Files
     /// outside it, and all files if it is none, are stored by absolute path. Only read when the index is made.
@@ -70,6 +73,10 @@ impl Options {
 /// A query that a commit overtakes is asked again. Commits are tens of milliseconds apart, queries take a few, so one
 /// that is overtaken so often is on a machine too busy for any answer.
 const QUERY_ATTEMPTS_MAX: u32 = 10;
+
+/// How long to wait for another process that is making the same index; that takes some milliseconds.
+const CREATE_TIME_MAX: Duration = Duration::from_secs(5);
+const CREATE_POLL: Duration = Duration::from_millis(5);
 
 /// A handle on an index: cheap to clone, shared by all threads. Many handles, in many processes, may read; one
 /// writes at a time.
@@ -108,11 +115,13 @@ impl Index {
     /// Opens an index, making it if there is none.
     ///
     /// # Errors
-    /// [`Kind::Config`] if another version of Lorewell wrote it, [`Kind::Corrupt`] if it is damaged, [`Kind::Io`]
-    /// if the directory cannot be used.
+    /// [`Kind::Config`] if another version of Lorewell wrote it, or if the passages that `options` ask for are longer
+    /// than what its embedder reads; [`Kind::BadInput`] if the directory holds other files; [`Kind::Corrupt`] if the
+    /// index is damaged, [`Kind::Io`] if the directory cannot be used.
     pub async fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
         let dir = dir.into();
         let chunker = chunker(&options.chunks)?;
+        check_lengths(&options)?;
         let wanted = Generation { number: 1, chunker: chunker.fingerprint(), embedder: pin(options.embedder.as_ref()) };
         if !Manifest::exists(&dir) {
             create(&dir, options.root.as_deref(), wanted).await?;
@@ -208,6 +217,16 @@ impl Inner {
         Generation { number: live.number, chunker: self.chunker.fingerprint(), embedder }
     }
 
+    /// Tells whether this handle's options cut documents as a generation's are.
+    fn cuts_like(&self, generation: &Generation) -> bool {
+        let embedder = pin(self.options.embedder.as_ref());
+        generation.is_made_like(&Generation {
+            number: generation.number,
+            chunker: self.chunker.fingerprint(),
+            embedder,
+        })
+    }
+
     /// Counts tokens as the embedder does, or by rule of thumb without one.
     pub(crate) fn count_tokens(&self) -> Box<dyn Fn(&str) -> usize + Send + Sync> {
         match self.options.embedder.clone() {
@@ -225,16 +244,66 @@ fn pin(embedder: Option<&Embedder>) -> Option<EmbedderPin> {
     })
 }
 
+/// Refuses passages whose ends the embedder would not read: they could be found by their beginnings only.
+fn check_lengths(options: &Options) -> Result<()> {
+    let Some(info) = options.embedder.as_ref().map(Embedder::info) else { return Ok(()) };
+    let most = (info.tokens_max as usize).saturating_sub(CONTEXT_TOKENS);
+    if options.chunks.tokens_max <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "passages of {} tokens are too long for the embedder `{}`, which reads {} tokens, {CONTEXT_TOKENS} of them for \
+         headings; set the most tokens of a passage (`chunk_tokens_max`) to {most}, or take another embedder",
+        options.chunks.tokens_max, info.name, info.tokens_max
+    );
+    Err(Error::new(Kind::Config, message))
+}
+
+/// Refuses to make an index in a folder of other things: it may be a folder of documents that was named by mistake.
+/// Hidden files and settings may stand there before the index does, and so may an index that was not finished.
+fn check_empty(dir: &Path) -> Result<()> {
+    let is_ours = |name: &str| {
+        name.starts_with('.')
+            || name.ends_with(".toml")
+            || name.starts_with("gen-")
+            || name.starts_with("manifest.json")
+            || name.starts_with("writer.lock")
+    };
+    for entry in std::fs::read_dir(dir).context(|| format!("listing `{}`", dir.display()))? {
+        let name = entry.context(|| format!("listing `{}`", dir.display()))?.file_name();
+        if !is_ours(&name.to_string_lossy()) {
+            let message = format!(
+                "`{}` is no index, but holds other files, such as `{}`; name a new or empty folder",
+                dir.display(),
+                name.display()
+            );
+            return Err(Error::new(Kind::BadInput, message));
+        }
+    }
+    Ok(())
+}
+
 /// Makes an index directory. The manifest comes last: until it stands, there is no index.
 async fn create(dir: &Path, root: Option<&Path>, live: Generation) -> Result<()> {
     std::fs::create_dir_all(dir).context(|| format!("creating `{}`", dir.display()))?;
-    let _lock = WriterLock::take(dir)?;
-    if Manifest::exists(dir) {
-        return Ok(()); // someone else was faster
-    }
+    check_empty(dir)?;
+    let Some(_lock) = lock_to_create(dir).await? else { return Ok(()) }; // someone else was faster
     let root = root.map(|root| relative_root(dir, root)).transpose()?;
     writer::create_generation(&live, dir).await?;
     Manifest { format: FORMAT, root, live, building: None }.write(dir)
+}
+
+/// Takes the writer's lock of an index that is not there yet. None if it is, once whoever is making it is done.
+async fn lock_to_create(dir: &Path) -> Result<Option<WriterLock>> {
+    let give_up = Instant::now() + CREATE_TIME_MAX;
+    loop {
+        match WriterLock::take(dir) {
+            Err(error) if error.kind() == Kind::Conflict && Instant::now() < give_up => {
+                tokio::time::sleep(CREATE_POLL).await;
+            }
+            lock => return if Manifest::exists(dir) { Ok(None) } else { lock.map(Some) },
+        }
+    }
 }
 
 /// Expresses the root relative to the index directory where it is an ancestor, so that both can move together.

@@ -14,6 +14,8 @@ impl Inner {
         let root = self.current().root.clone();
         let relative = root.as_deref().and_then(|root| absolute.strip_prefix(root).ok()).unwrap_or(&absolute);
         let name = relative.to_str().map(|name| name.replace(std::path::MAIN_SEPARATOR, "/"));
+        // `text:` begins the names of texts that are no files.
+        let name = name.map(|name| if name.starts_with("text:") { format!("./{name}") } else { name });
         name.ok_or_else(|| Error::new(Kind::BadInput, format!("`{}` is not valid UTF-8; rename it", path.display())))
     }
 }

@@ -4,15 +4,21 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use lorewell_model::{Kind, Result, ResultExt as _};
+use lorewell_embed::Embedder;
+use lorewell_model::{Error, Kind, Result, ResultExt as _};
 
-use super::table::{FileRow, FileState, NewChunk, NewDocument};
+use super::table::{FileRow, FileState, NewChunk, NewDocument, PendingChunk};
 use crate::chunk::{Chunker, CountTokens};
+use crate::document::Format;
 use crate::ids::ChunkId;
 use crate::load::{Loaded, Loader, SkipReason};
 use crate::place::Places;
 use crate::sparse::{Terms, detect_language};
 
+/// Tokens that the headings above a passage get, of those that an embedder reads. Four of them, each some words long.
+pub(crate) const CONTEXT_TOKENS: usize = 32;
+/// Stands between headings.
+const SEPARATOR: &str = " > ";
 /// Bytes read at a time when a file is hashed.
 const HASH_BUFFER_BYTES: usize = 128 * 1024;
 
@@ -50,24 +56,30 @@ pub(crate) struct Tools<'a> {
     pub(crate) count: CountTokens<'a>,
 }
 
-/// Prepares one file. Never fails: a file that cannot be read is a result.
-pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Prepared {
-    match try_prepare(candidate, tools) {
-        Ok(prepared) => prepared,
-        Err(error) => match SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
-            Some(reason) => Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)),
-            None => {
-                let row = candidate.row(FileState::Failed, Some(error.to_string()), None);
-                // What the file says of itself stays true until it changes; the next run tries again after anything else.
-                let modified = if is_lasting(error.kind()) { row.modified } else { 0 };
-                Prepared::Failed(FileRow { modified, ..row })
-            }
-        },
+/// Prepares one file. A file that cannot be read is a result, too.
+///
+/// # Errors
+/// [`Kind::Config`] if no file can be read, since the loaders do not start.
+pub(crate) fn prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
+    let error = match try_prepare(candidate, tools) {
+        Err(error) if error.kind() == Kind::Config => return Err(error),
+        Err(error) => error,
+        prepared => return prepared,
+    };
+    if let Some(reason) = SkipReason::of(&error).filter(|reason| !reason.is_failure()) {
+        return Ok(Prepared::Skipped(candidate.row(FileState::Skipped, Some(reason.to_string()), None)));
     }
+    if is_of_the_content(error.kind()) {
+        return Ok(Prepared::Failed(candidate.row(FileState::Failed, Some(error.to_string()), None)));
+    }
+    // Nothing is known of the content, so what was read of it before stands, and the next run tries again.
+    let row = candidate.row(FileState::Failed, Some(error.to_string()), candidate.known);
+    Ok(Prepared::Failed(FileRow { modified: 0, ..row }))
 }
 
-fn is_lasting(kind: Kind) -> bool {
-    matches!(kind, Kind::BadInput | Kind::BadOutput | Kind::Corrupt | Kind::Limit | Kind::Refused | Kind::Timeout)
+/// Tells whether an error says something of a file's content, which stays true until it changes.
+fn is_of_the_content(kind: Kind) -> bool {
+    matches!(kind, Kind::BadInput | Kind::BadOutput | Kind::Corrupt | Kind::Limit | Kind::Refused)
 }
 
 fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
@@ -85,7 +97,7 @@ fn try_prepare(candidate: &Candidate, tools: Tools<'_>) -> Result<Prepared> {
 pub(crate) fn cut(file: FileRow, loaded: Loaded, tools: Tools<'_>) -> NewDocument {
     let document = loaded.document;
     let places = Places::new(&document);
-    let language = detect_language(&document.text);
+    let language = if document.format == Format::Code { None } else { detect_language(&document.text) };
     let title = title(document.title.as_deref(), &file.path);
     let chunks = tools.chunker.chunk(&document, tools.count).into_iter().map(|chunk| {
         let text = &document.text[chunk.range.clone()];
@@ -121,11 +133,28 @@ pub(crate) fn words_of<'a>(new: &'a NewDocument, chunk: &'a NewChunk, id: ChunkI
     }
 }
 
-/// Returns the text that is embedded for a chunk: the passage, under the title and headings that say what it is about.
-pub(crate) fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -> String {
+/// Returns what a chunk means: the passage, under the title and headings that say what it is about.
+fn meaning_of(title: Option<&str>, headings: &[String], text: &str) -> String {
+    under(&context(title, headings), text)
+}
+
+/// Returns the text that is embedded for a chunk: what it means, less the outermost headings where the embedder
+/// would not read to the end of the passage.
+pub(crate) fn text_to_embed(chunk: &PendingChunk, embedder: &Embedder) -> String {
+    let all = context(chunk.title.as_deref(), &chunk.headings);
+    let room = (embedder.info().tokens_max as usize).saturating_sub(embedder.count_tokens(&chunk.text));
+    let fits = |from: &usize| embedder.count_tokens(&all[*from..].join(SEPARATOR)) <= room;
+    let from = (0..all.len()).find(fits).unwrap_or(all.len());
+    under(&all[from..], &chunk.text)
+}
+
+fn context<'a>(title: Option<&'a str>, headings: &'a [String]) -> Vec<&'a str> {
     let title = title.filter(|title| headings.first().is_none_or(|first| first != title));
-    let context: Vec<&str> = title.into_iter().chain(headings.iter().map(String::as_str)).collect();
-    if context.is_empty() { text.to_owned() } else { format!("{}\n{text}", context.join(" > ")) }
+    title.into_iter().chain(headings.iter().map(String::as_str)).collect()
+}
+
+fn under(context: &[&str], text: &str) -> String {
+    if context.is_empty() { text.to_owned() } else { format!("{}\n{text}", context.join(SEPARATOR)) }
 }
 
 /// A document without a title is known by its file's name.
@@ -146,6 +175,11 @@ fn digest(parts: &[&str]) -> [u8; 16] {
 
 /// Hashes a file without holding it in memory.
 pub(crate) fn hash_file(path: &Path) -> Result<[u8; 32]> {
+    // Opening a pipe that no one writes to would wait for ever, and a device may never end.
+    let metadata = std::fs::metadata(path).context(|| format!("reading `{}`", path.display()))?;
+    if !metadata.is_file() {
+        return Err(Error::new(Kind::BadInput, format!("`{}` is not a regular file", path.display())));
+    }
     let file = std::fs::File::open(path).context(|| format!("reading `{}`", path.display()))?;
     let mut reader = std::io::BufReader::with_capacity(HASH_BUFFER_BYTES, file);
     let mut hasher = blake3::Hasher::new();

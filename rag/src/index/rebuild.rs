@@ -13,13 +13,15 @@ use super::lock::WriterLock;
 use super::manifest::{Generation, Manifest};
 use super::prepare::{Tools, cut};
 use super::table::read::{document, files};
-use super::table::{Batch, FileState, Table, write};
+use super::table::{Batch, Table, meta, set_meta, write};
 use super::vectors::Made;
 use super::writer::{Writer, create_generation};
 use crate::load::Loaded;
 
 /// Documents copied between two commits.
 const BATCH_DOCUMENTS: usize = 256;
+/// Bytes of their text, which bounds the memory of a rebuild.
+const BATCH_TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Builds the generation that this handle's options ask for and makes it the live one.
 pub(crate) async fn rebuild(
@@ -64,6 +66,7 @@ async fn copy_documents(inner: &Inner, live: &Table, writer: &mut Writer, cancel
     let have = files(&writer.table)?;
     let mut batch =
         Batch { gone: have.keys().filter(|path| !wanted.contains_key(*path)).cloned().collect(), ..Batch::default() };
+    let mut text = 0;
     let mut paths: Vec<&String> = wanted.keys().collect();
     paths.sort_unstable();
     let count = inner.count_tokens();
@@ -73,18 +76,22 @@ async fn copy_documents(inner: &Inner, live: &Table, writer: &mut Writer, cancel
         if have.get(path) == Some(row) || cancel.load(Ordering::Relaxed) {
             continue;
         }
-        match (row.state, live.read(|table| document(table, path))?) {
-            (FileState::Indexed, Some((document, hash))) => {
+        match (row.keeps_document(), live.read(|table| document(table, path))?) {
+            (true, Some((document, hash))) => {
+                text += document.text.len();
                 let loaded = Loaded { document, hash, bytes: row.bytes };
                 batch.documents.push(cut(row.clone(), loaded, tools));
             }
             _ => batch.files.push(row.clone()),
         }
-        if batch.documents.len() >= BATCH_DOCUMENTS {
+        if batch.documents.len() >= BATCH_DOCUMENTS || text >= BATCH_TEXT_BYTES_MAX {
+            text = 0;
             writer.commit(&std::mem::take(&mut batch)).await?;
         }
     }
     writer.commit(&batch).await?;
+    let loaders = live.read(|table| meta(table, "loaders"))?;
+    set_meta(&writer.table, "loaders", loaders)?;
     for source in live.read(super::table::read::sources)? {
         write::add_source(&writer.table, &source)?;
     }

@@ -39,7 +39,7 @@ pub struct Status {
     pub embedded: u64,
     /// A new generation is half built; the next ingest goes on with it.
     pub rebuilding: bool,
-    /// The last writer did not end cleanly; the next one mends what it left.
+    /// A writer is at work, or the last one did not end cleanly; then the next one mends what it left.
     pub interrupted: bool,
 }
 

@@ -2,6 +2,7 @@
 //! whole, and the next writer brings table, words and vectors back in step.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,9 +12,9 @@ use lorewell_model::{Error, Kind, Result};
 
 use super::lock::WriterLock;
 use super::manifest::Manifest;
-use super::prepare::{Tools, cut};
+use super::prepare::{Tools, cut, text_to_embed};
 use super::table::read::{IdsOf, chunk_ids};
-use super::table::{Batch, FileRow, FileState, NewDocument, meta};
+use super::table::{Batch, FileRow, FileState, NewDocument, PendingChunk, meta};
 use super::writer::Writer;
 use super::{Index, Options};
 use crate::chunk::ChunkOptions;
@@ -153,7 +154,7 @@ fn sections(words: &[&str]) -> String {
 
 fn document(index: &Index, name: &str, text: &str) -> NewDocument {
     let hash = *blake3::hash(text.as_bytes()).as_bytes();
-    let document = load(std::path::Path::new("text.md"), text.as_bytes()).unwrap();
+    let document = load(Path::new("text.md"), text.as_bytes()).unwrap();
     let bytes = text.len() as u64;
     let row = FileRow {
         path: name.to_owned(),
@@ -176,7 +177,7 @@ async fn write(index: &Index, writer: &mut Writer) -> Result<()> {
         document(index, "text:e", &sections(&["bench"])),
     ];
     writer.commit(&Batch { documents, gone: vec!["text:c".to_owned()], ..Batch::default() }).await?;
-    let failed = FileRow { state: FileState::Failed, ..document(index, "text:b", "x").file };
+    let failed = FileRow { state: FileState::Failed, hash: None, ..document(index, "text:b", "x").file };
     writer.commit(&Batch { files: vec![failed], ..Batch::default() }).await?;
     let embedder = index.embedder().cloned();
     writer.embed(embedder.as_ref(), &false.into(), &|_| {}).await?;
@@ -282,4 +283,54 @@ async fn words_that_were_lost_are_written_as_they_were() {
     assert_eq!(scores().await, []);
     index.refresh().await.unwrap();
     assert_eq!(scores().await, before);
+}
+
+async fn error_of(dir: &Path, options: Options) -> String {
+    let error = Index::open(dir, options).await.unwrap_err();
+    format!("{:?}: {}", error.kind(), error.to_string().replace(&dir.display().to_string(), "DIR"))
+}
+
+#[tokio::test]
+async fn passages_that_the_embedder_would_not_read_to_the_end_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = Options { chunks: ChunkOptions::default().tokens_max(481), ..options() };
+    assert_eq!(
+        error_of(dir.path(), long).await,
+        "Config: passages of 481 tokens are too long for the embedder `lengths`, which reads 512 tokens, 32 of them \
+         for headings; set the most tokens of a passage (`chunk_tokens_max`) to 480, or take another embedder"
+    );
+    assert!(!Index::exists(dir.path()));
+}
+
+#[tokio::test]
+async fn an_index_is_not_made_among_documents() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.md"), "# A").unwrap();
+    assert_eq!(
+        error_of(dir.path(), options()).await,
+        "BadInput: `DIR` is no index, but holds other files, such as `a.md`; name a new or empty folder"
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was added");
+}
+
+#[test]
+fn outer_headings_give_way_to_the_passage() {
+    let options = options();
+    let embedder = options.embedder.as_ref().unwrap(); // a word is a token, and it reads 512
+    let check = |words: usize, expected: &str| {
+        let text = "word ".repeat(words);
+        let headings = ["Two words", "Three more words", "Inner"].map(str::to_owned).to_vec();
+        let chunk = PendingChunk {
+            id: ChunkId(1),
+            meaning: [0; 16],
+            title: Some("The title".to_owned()),
+            headings,
+            text: text.clone(),
+        };
+        assert_eq!(text_to_embed(&chunk, embedder), format!("{expected}{text}"));
+    };
+    check(480, "The title > Two words > Three more words > Inner\n");
+    check(502, "Two words > Three more words > Inner\n");
+    check(508, "Inner\n");
+    check(512, "");
 }

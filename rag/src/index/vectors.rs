@@ -9,7 +9,7 @@ use lorewell_embed::{Embedder, Purpose, Vectors};
 use lorewell_model::{Error, Kind, Result};
 
 use super::ingest::Progress;
-use super::prepare::meaning_of;
+use super::prepare::text_to_embed;
 use super::table::read::{count, pending};
 use super::table::{Digest, PendingChunk, write};
 use super::writer::Writer;
@@ -72,7 +72,7 @@ impl Writer {
                 new.push(chunk);
             }
         }
-        let text = |chunk: &&PendingChunk| meaning_of(chunk.title.as_deref(), &chunk.headings, &chunk.text);
+        let text = |chunk: &&PendingChunk| text_to_embed(chunk, embedder);
         let texts: Vec<String> = new.iter().map(text).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         if !texts.is_empty() {

@@ -34,6 +34,8 @@ const REPAIR_CHUNKS: usize = 1_000;
 /// The writer of one generation.
 #[derive(Debug)]
 pub(crate) struct Writer {
+    /// How its chunks are to be made.
+    pub(crate) generation: Generation,
     pub(crate) table: Connection,
     pub(crate) sparse: Arc<dyn SparseStore>,
     pub(crate) dense: Option<Arc<dyn DenseStore>>,
@@ -93,7 +95,7 @@ impl Writer {
         let table = Table::open_writer(&dir)?;
         let sparse = open_sparse(&dir, Access::Write).await?;
         let dense = open_dense(generation, &dir, Access::Write).await?;
-        let mut writer = Self { table, sparse, dense };
+        let mut writer = Self { generation: generation.clone(), table, sparse, dense };
         if meta(&writer.table, "writing")? != 0 {
             writer.mend().await?;
         }

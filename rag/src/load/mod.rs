@@ -45,6 +45,10 @@ pub use text::{CodeLines, Text};
 pub use walk::{FILE_BYTES_MAX, Found, IGNORE_FILE, Skipped, WalkOptions, Walked, walk};
 pub use worker::{Limits, Loaded, Loader, Worker, serve, serve_with};
 
+/// Counts the versions of the loaders. A higher one has all files read again: say so where a loader reads more, or
+/// better, than it did.
+pub(crate) const LOADERS: u64 = 1;
+
 /// Turns the bytes of a file into a document.
 ///
 /// A loader is a pure function of its input: no clock, no network, no other files.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -22,8 +23,11 @@ pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Folders that hold no documents, even where an ignore file lets hidden ones in.
 const FOLDERS_LEFT_OUT: [&str; 2] = [".git", ".lorewell"];
 
-/// Files that say what to ignore. The walk reads them, so they must be regular files.
+/// Files that say what to ignore. The walk reads them, so they must be regular files, and text.
 const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", IGNORE_FILE];
+
+/// Bytes of an ignore file. The longest ones are lists of a few thousand names.
+const RULES_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How to walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +68,7 @@ pub struct Skipped {
 pub struct Walked {
     /// Files to load, each once, however many ways lead to it.
     pub found: Vec<Found>,
-    /// Files that are not loaded.
+    /// Files that are not loaded, each once.
     pub skipped: Vec<Skipped>,
 }
 
@@ -76,7 +80,7 @@ pub struct Walked {
 #[must_use]
 pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Walked {
     let odd: Arc<Mutex<Vec<Skipped>>> = Arc::default();
-    let mut roots = roots.iter().filter(|root| has_sound_rules(root, &odd));
+    let mut roots = roots.iter().filter(|root| has_sound_rules(root, &odd) && has_sound_rules_above(root, &odd));
     let Some(first) = roots.next() else { return Walked { found: Vec::new(), skipped: take(&odd) } };
     let mut builder = WalkBuilder::new(first);
     roots.for_each(|root| {
@@ -98,9 +102,9 @@ pub fn walk(roots: &[PathBuf], options: &WalkOptions) -> Walked {
     }
     walked.skipped.append(&mut take(&odd));
     walked.found.sort_by(|a, b| a.path.cmp(&b.path));
-    walked.found = each_once(walked.found);
+    walked.found = each_once(walked.found, |file| &file.path);
     walked.skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    walked.skipped.dedup();
+    walked.skipped = each_once(walked.skipped, |file| &file.path);
     walked
 }
 
@@ -110,17 +114,67 @@ fn may_enter(entry: &ignore::DirEntry, odd: &Mutex<Vec<Skipped>>) -> bool {
     !is_folder || (!is_left_out && has_sound_rules(entry.path(), odd))
 }
 
-/// Tells whether the ignore files of a folder are files. A pipe would hold the walk up for ever, and without its
-/// rules too much would be found; so such a folder is left out, and the pipe reported.
+/// Tells whether the ignore files of a folder can be read. The walk would wait on a pipe for ever and pass over what it
+/// cannot read, and without its rules too much would be found; so such a folder is left out, and the file reported.
 fn has_sound_rules(folder: &Path, odd: &Mutex<Vec<Skipped>>) -> bool {
     let files = IGNORE_FILES.iter().map(|name| folder.join(name));
-    let is_odd =
-        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-    let found: Vec<PathBuf> = files.filter(is_odd).collect();
+    let skip = |path: PathBuf| match fault_of_rules(&path)? {
+        Fault::NotAFile => Some(Skipped { path, reason: SkipReason::NotAFile }),
+        Fault::Unreadable(why) => Some(left_out(folder, &path, &why)),
+    };
+    let found: Vec<Skipped> = files.filter_map(skip).collect();
     let is_sound = found.is_empty();
-    let skip = |path| Skipped { path, reason: SkipReason::NotAFile };
-    odd.lock().unwrap_or_else(PoisonError::into_inner).extend(found.into_iter().map(skip));
+    odd.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
     is_sound
+}
+
+/// Tells the same of the folders above a root, whose rules hold in it.
+fn has_sound_rules_above(root: &Path, odd: &Mutex<Vec<Skipped>>) -> bool {
+    let Some(real) = root.canonicalize().ok().filter(|real| real.is_dir()) else { return true };
+    let mut files = real.ancestors().skip(1).flat_map(|folder| IGNORE_FILES.iter().map(|name| folder.join(name)));
+    let found = files.find_map(|path| {
+        let why = match fault_of_rules(&path)? {
+            Fault::NotAFile => SkipReason::NotAFile.to_string(),
+            Fault::Unreadable(why) => why,
+        };
+        Some(left_out(root, &path, &why))
+    });
+    let is_sound = found.is_none();
+    odd.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    is_sound
+}
+
+fn left_out(folder: &Path, rules: &Path, why: &str) -> Skipped {
+    let rules = rules.strip_prefix(folder).unwrap_or(rules);
+    let reason = SkipReason::UnreadableRules(format!("`{}`: {why}", rules.display()));
+    Skipped { path: folder.to_owned(), reason }
+}
+
+/// What is wrong with an ignore file.
+enum Fault {
+    NotAFile,
+    Unreadable(String),
+}
+
+/// Returns why the rules of an ignore file cannot be had, if it is there.
+fn fault_of_rules(path: &Path) -> Option<Fault> {
+    std::fs::symlink_metadata(path).ok()?; // not there, or the folder is shut, which the walk says itself
+    let unreadable = |error: std::io::Error| Some(Fault::Unreadable(io_words(&error)));
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return None, // no rules were meant
+        Ok(metadata) if !metadata.is_file() => return Some(Fault::NotAFile),
+        Ok(metadata) => metadata,
+        Err(error) => return unreadable(error),
+    };
+    if metadata.len() > RULES_BYTES_MAX {
+        return Some(Fault::Unreadable(format!("it has more than {RULES_BYTES_MAX} bytes")));
+    }
+    let mut bytes = Vec::new();
+    match std::fs::File::open(path).and_then(|file| file.take(RULES_BYTES_MAX).read_to_end(&mut bytes)) {
+        Err(error) => unreadable(error),
+        Ok(_) if std::str::from_utf8(&bytes).is_err() => Some(Fault::Unreadable("it is not UTF-8".to_owned())),
+        Ok(_) => None,
+    }
 }
 
 fn take(skipped: &Mutex<Vec<Skipped>>) -> Vec<Skipped> {
@@ -181,23 +235,26 @@ fn skipped(error: &ignore::Error, path: Option<&Path>) -> Option<Skipped> {
 }
 
 fn words(error: &ignore::Error) -> String {
-    match error.io_error() {
-        Some(io) if io.kind() == std::io::ErrorKind::NotFound => "nothing is there, or a link leads nowhere".to_owned(),
-        Some(io) => io.to_string(),
-        None => error.to_string(),
+    error.io_error().map_or_else(|| error.to_string(), io_words)
+}
+
+fn io_words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "nothing is there, or a link leads nowhere".to_owned(),
+        _ => error.to_string(),
     }
 }
 
 /// Keeps one path to each file: the one without symbolic links if it is among them, else the first. Hard links are
 /// files of their own, since nothing tells which of their names is the true one.
-fn each_once(found: Vec<Found>) -> Vec<Found> {
+fn each_once<T>(files: Vec<T>, path: impl Fn(&T) -> &Path) -> Vec<T> {
     let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut places: HashMap<PathBuf, usize> = HashMap::new();
-    let mut kept: Vec<Found> = Vec::with_capacity(found.len());
-    for file in found {
-        let place = place(&file.path, &mut folders);
+    let mut kept: Vec<T> = Vec::with_capacity(files.len());
+    for file in files {
+        let place = place(path(&file), &mut folders);
         match places.entry(place) {
-            Entry::Occupied(taken) if is_direct(&file.path, taken.key()) => kept[*taken.get()] = file,
+            Entry::Occupied(taken) if is_direct(path(&file), taken.key()) => kept[*taken.get()] = file,
             Entry::Occupied(_) => {}
             Entry::Vacant(free) => {
                 free.insert(kept.len());
@@ -205,7 +262,7 @@ fn each_once(found: Vec<Found>) -> Vec<Found> {
             }
         }
     }
-    kept.sort_by(|a, b| a.path.cmp(&b.path));
+    kept.sort_by(|a, b| path(a).cmp(path(b)));
     kept
 }
 
@@ -339,11 +396,13 @@ mod tests {
         symlink(folder.at("z"), folder.at("a/away")).unwrap();
         symlink(folder.at("a/one.md"), folder.at("a/0.md")).unwrap();
         symlink(folder.at("nothing"), folder.at("a/dead.md")).unwrap();
+        fs::write(folder.at("z/three.mp3"), "3").unwrap();
         folder.check(
             &["a"],
             expect![[r#"
             a/away/two.md
             a/one.md
+            - a/away/three.mp3: unknown type `.mp3`
             - a/dead.md: unreadable: nothing is there, or a link leads nowhere
             - a/up: symbolic link loop"#]],
         );
@@ -353,7 +412,8 @@ mod tests {
             a/one.md
             z/two.md
             - a/dead.md: unreadable: nothing is there, or a link leads nowhere
-            - a/up: symbolic link loop"#]],
+            - a/up: symbolic link loop
+            - z/three.mp3: unknown type `.mp3`"#]],
         );
     }
 
@@ -375,6 +435,38 @@ mod tests {
             - socket.txt: not a regular file"#]],
         );
         folder.check(&["b"], expect!["- b/.gitignore: not a regular file"]);
+    }
+
+    #[test]
+    fn a_folder_whose_rules_cannot_be_read_is_left_out() {
+        let folder = Folder::new(&[("a.md", "a"), ("b/secret.md", "s"), ("b/c/d.md", "d"), ("e/f.md", "f")]);
+        fs::write(folder.at("b/.gitignore"), b"# \xFCber\nsecret.md\n").unwrap();
+        folder.check(
+            &[""],
+            expect![[r#"
+            a.md
+            e/f.md
+            - b: left out, since its ignore rules cannot be read (`.gitignore`: it is not UTF-8); mend the file, or remove it to load all"#]],
+        );
+        // Rules above a root hold in it, too.
+        let walked = walk(&[folder.at("b/c"), folder.at("e")], &WalkOptions::default());
+        assert_eq!(walked.found.iter().map(|file| &file.path).collect::<Vec<_>>(), [&folder.at("e/f.md")]);
+        assert_eq!(walked.skipped.iter().map(|file| &file.path).collect::<Vec<_>>(), [&folder.at("b/c")]);
+        fs::write(folder.at("b/.gitignore"), "x".repeat(1 << 20) + "x").unwrap();
+        assert_eq!(walk(&[folder.at("b")], &WalkOptions::default()).found, []);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_rules_are_shut_or_a_loop_is_left_out() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = Folder::new(&[("a/secret.md", "s"), ("b/.ignore", "secret.md\n"), ("b/secret.md", "s")]);
+        symlink(".lorewellignore", folder.at("a/.lorewellignore")).unwrap();
+        let is_left_out = |name: &str| walk(&[folder.at(name)], &WalkOptions::default()).found.is_empty();
+        assert!(is_left_out("a"));
+        fs::set_permissions(folder.at("b/.ignore"), fs::Permissions::from_mode(0o000)).unwrap();
+        // Whoever may read everything finds the rules, and that the file is ignored.
+        assert!(is_left_out("b"));
     }
 
     #[cfg(target_os = "linux")]

@@ -151,7 +151,7 @@ async fn what_is_gone_from_disk_is_gone() {
     assert_eq!(report.removed, ["folder/b.md", "folder/c.md"], "a known folder that is gone is no error");
     assert_eq!(found(&index, "kettle").await, ["folder2/d.md"]);
     std::fs::remove_dir_all(world.tree()).unwrap();
-    assert_eq!(index.refresh().await.unwrap().removed, ["folder2/d.md"], "the root itself");
+    assert_eq!(index.add([world.tree()]).await.unwrap().removed, ["folder2/d.md"], "the root itself");
     assert_eq!(states(&index).await, []);
     agrees(&index).await;
 }

@@ -6,6 +6,7 @@
 mod embedder;
 mod faults;
 mod ingest;
+mod kept;
 mod readers;
 mod rebuild;
 mod search;

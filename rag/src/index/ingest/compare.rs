@@ -12,8 +12,8 @@ use super::Progress;
 use super::run::Run;
 use crate::index::prepare::{Candidate, nanoseconds};
 use crate::index::table::read::{files_under, sources};
-use crate::index::table::{FileRow, FileState, is_under};
-use crate::load::{Found, SkipReason, WalkOptions, walk};
+use crate::index::table::{FileRow, FileState, is_under, meta};
+use crate::load::{Found, LOADERS, SkipReason, WalkOptions, walk};
 
 /// A file modified this shortly before it was read may change again within the same time stamp; its time is not
 /// trusted, so the next run compares its content.
@@ -29,18 +29,24 @@ pub(super) struct Work {
 
 impl Run {
     /// Names the roots of this run; with none given, all that were ever added.
-    pub(super) fn roots(&self, table: &Connection, paths: Vec<PathBuf>) -> Result<Vec<(String, PathBuf)>> {
+    pub(super) fn roots(&mut self, table: &Connection, paths: Vec<PathBuf>) -> Result<Vec<(String, PathBuf)>> {
         if paths.is_empty() {
             let known = sources(table)?;
+            self.is_named = false;
             return Ok(known.into_iter().map(|key| (key.clone(), self.ingest.index.file_of(&key))).collect());
         }
         let mut roots = Vec::with_capacity(paths.len());
         for path in paths {
             let key = self.inner.key(&path)?;
             let is_known = || files_under(table, &key).map(|files| !files.is_empty());
-            if !path.exists() && !is_known()? {
-                let message = format!("`{}` does not exist; check the spelling", path.display());
-                return Err(Error::new(Kind::NotFound, message));
+            match path.try_exists() {
+                Ok(true) => {}
+                Ok(false) if is_known()? => {}
+                Ok(false) => {
+                    let message = format!("`{}` does not exist; check the spelling", path.display());
+                    return Err(Error::new(Kind::NotFound, message));
+                }
+                Err(error) => return Err(Error::from(error).context(format!("looking at `{}`", path.display()))),
             }
             roots.push((key, path));
         }
@@ -48,12 +54,13 @@ impl Run {
     }
 
     pub(super) fn compare(&mut self, table: &Connection, roots: &[(String, PathBuf)]) -> Result<Work> {
+        self.loaders_are_known = meta(table, "loaders")? == LOADERS;
         let mut known = HashMap::new();
         for (key, _) in roots {
             known.extend(files_under(table, key)?);
         }
         let own = self.inner.key(&self.inner.dir)?;
-        let walked = walk(&existing(roots), &WalkOptions::default());
+        let walked = walk(&self.reachable(roots, &mut known), &WalkOptions::default());
         let mut work = Work::default();
         let mut seen = HashSet::new();
         for found in walked.found {
@@ -80,6 +87,32 @@ impl Run {
         Ok(work)
     }
 
+    /// Returns the roots that can be walked. One that cannot be reached, or a folder that is not there though nobody
+    /// named it now, is not gone: it may be a disk that is not mounted.
+    fn reachable(&mut self, roots: &[(String, PathBuf)], known: &mut HashMap<String, FileRow>) -> Vec<PathBuf> {
+        let mut reachable = Vec::with_capacity(roots.len());
+        for (key, path) in roots {
+            // What was read under a root that is itself a file is that file; and nothing read is nothing to keep.
+            let is_settled = known.contains_key(key) || !known.keys().any(|path| is_under(path, key));
+            let why = match path.try_exists() {
+                Ok(true) => {
+                    reachable.push(path.clone());
+                    continue;
+                }
+                Ok(false) if self.is_named || is_settled => continue,
+                Ok(false) => {
+                    "it is not there, so what was read of it stays; if it is gone for good, remove it".to_owned()
+                }
+                Err(error) => format!("it cannot be reached ({error}), so what was read of it stays"),
+            };
+            self.keep_below(key, known);
+            known.remove(key);
+            self.all_reached = false;
+            self.report.failed.insert(path.display().to_string(), why);
+        }
+        reachable
+    }
+
     /// Returns the name a file is stored under; a file whose name is not text is left out, and the report says so.
     fn name(&mut self, path: &Path) -> Result<Option<String>> {
         if path.to_str().is_some() {
@@ -94,12 +127,13 @@ impl Run {
         let modified = stamp(found.modified);
         let row = known.get(&path);
         let same = row.filter(|row| modified > 0 && row.modified == modified && row.bytes == found.bytes);
+        let same = same.filter(|_| self.loaders_are_known);
         match same.map(|row| (row.state, row.reason.clone().unwrap_or_default())) {
             Some((FileState::Indexed, _)) => self.report.unchanged += 1,
             Some((FileState::Failed, reason)) => drop(self.report.failed.insert(path, reason)),
             Some((FileState::Skipped, reason)) => drop(self.report.skipped.insert(path, reason)),
             None => {
-                let known = row.filter(|row| row.state == FileState::Indexed).and_then(|row| row.hash);
+                let known = row.and_then(|row| row.hash).filter(|_| self.loaders_are_known);
                 work.candidates.push(Candidate { path, file: found.path, bytes: found.bytes, modified, known });
             }
         }
@@ -123,10 +157,6 @@ impl Run {
         let list = if is_failure { &mut self.report.failed } else { &mut self.report.skipped };
         list.insert(row.path, why.to_string());
     }
-}
-
-fn existing(roots: &[(String, PathBuf)]) -> Vec<PathBuf> {
-    roots.iter().map(|(_, path)| path.clone()).filter(|path| path.exists()).collect()
 }
 
 /// Returns the time stamp to store: negative while it cannot be trusted, so that it equals none and still says the day.

@@ -2,6 +2,7 @@
 //! parallel and commits it in batches, then gives the new chunks their vectors; `report` is what it came to. Words
 //! are searchable after each commit; a run that is killed loses at most one batch, and the next run goes on from there.
 
+mod ahead;
 mod compare;
 mod report;
 mod run;
@@ -12,14 +13,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, ResultExt as _};
 
+use super::Index;
 use super::lock::WriterLock;
 use super::manifest::Manifest;
 use super::table::read::files_under;
 use super::table::{Batch, write};
 use super::writer::Writer;
-use super::{Index, blocking};
 use run::Run;
 
 pub use report::{Progress, Removal, Report};
@@ -161,5 +162,17 @@ async fn on_writer_thread<T: Send + 'static, F: Future<Output = Result<T>>>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> Result<T> {
     let runtime = tokio::runtime::Handle::current();
-    blocking(move || runtime.block_on(work())).await
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // Not one of the runtime's blocking threads: the stores use those, and a small runtime has only one.
+    let thread = std::thread::Builder::new().name("lorewell-write".into()).spawn(move || {
+        let _ = tell.send(runtime.block_on(work())); // nobody waits for a run that was dropped
+    });
+    let thread = thread.context(|| "starting the writing thread".into())?;
+    match told.await {
+        Ok(result) => result,
+        Err(_) => match thread.join() {
+            Err(panic) => std::panic::resume_unwind(panic),
+            Ok(()) => Err(Error::new(Kind::Internal, "the writing thread ended without a result")),
+        },
+    }
 }

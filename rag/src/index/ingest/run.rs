@@ -1,25 +1,26 @@
-//! A running ingest: candidates are prepared in parallel by a thread of their own, committed in batches in order, and
+//! A running ingest: candidates are prepared in parallel by threads of their own, committed in batches in order, and
 //! what was committed gets its vectors at the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
-use lorewell_model::{Result, ResultExt as _};
+use lorewell_model::{Error, Result, ResultExt as _};
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 use super::{Ingest, Progress, Report, What};
 use crate::index::Inner;
 use crate::index::lock::WriterLock;
 use crate::index::manifest::Manifest;
 use crate::index::prepare::{Candidate, Prepared, Tools, cut, nanoseconds, prepare};
 use crate::index::rebuild::{rebuild, sweep};
-use crate::index::table::read::file;
-use crate::index::table::{Batch, FileRow, FileState, write};
+use crate::index::table::read::{file, sources};
+use crate::index::table::{Batch, FileRow, FileState, is_under, meta, set_meta, write};
 use crate::index::writer::{Committed, Writer};
-use crate::load::Loaded;
+use crate::load::{LOADERS, Loaded};
 
 /// A batch is committed when it holds this many documents …
 const BATCH_FILES_MAX: usize = 512;
@@ -27,10 +28,12 @@ const BATCH_FILES_MAX: usize = 512;
 const BATCH_TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// … or has waited this long, which bounds what a crash can lose.
 const BATCH_AGE_MAX: Duration = Duration::from_secs(2);
-/// Files prepared in parallel before they are handed on, in order.
-const GROUP_FILES: usize = 64;
-/// Groups prepared ahead of the committer; more would only cost memory.
-const GROUPS_AHEAD_MAX: usize = 2;
+/// Bytes of files read ahead of the committer; more would only cost memory.
+const AHEAD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes that the smallest file counts for: a document weighs more than its text.
+const AHEAD_FILE_BYTES: u64 = 64 * 1024;
+/// Between two reports of progress; eyes are not faster.
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// A running ingest.
 pub(super) struct Run {
@@ -40,12 +43,28 @@ pub(super) struct Run {
     began: Instant,
     files: u64,
     chunks: u64,
+    /// The files in the table were read by loaders like ours, so that one that did not change need not be read again.
+    pub(super) loaders_are_known: bool,
+    /// The caller named what to look at, as opposed to all that was ever added.
+    pub(super) is_named: bool,
+    /// No root was out of reach.
+    pub(super) all_reached: bool,
 }
 
 impl Run {
     pub(super) fn new(ingest: Ingest) -> Self {
         let inner = Arc::clone(&ingest.index.0);
-        Self { inner, ingest, report: Report::default(), began: Instant::now(), files: 0, chunks: 0 }
+        Self {
+            inner,
+            ingest,
+            report: Report::default(),
+            began: Instant::now(),
+            files: 0,
+            chunks: 0,
+            loaders_are_known: true,
+            is_named: true,
+            all_reached: true,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Report> {
@@ -112,7 +131,7 @@ impl Run {
                 on_progress(progress);
             }
         };
-        let made = if manifest.live.is_made_like(&wanted) {
+        let made = if manifest.live.is_made_like(&wanted) && !self.is_mixed(&writer)? {
             let made = writer.embed(self.inner.options.embedder.as_ref(), &cancel, &tell).await?;
             writer.close().await?;
             made
@@ -126,6 +145,12 @@ impl Run {
         Ok(())
     }
 
+    /// Tells whether parts of the live generation were cut as another handle's options say, and this one can cut them
+    /// as the rest.
+    fn is_mixed(&self, writer: &Writer) -> Result<bool> {
+        Ok(meta(&writer.table, "mixed")? == 1 && self.inner.cuts_like(&writer.generation))
+    }
+
     async fn text(&mut self, writer: &mut Writer, name: String, text: String) -> Result<()> {
         let hash = *blake3::hash(text.as_bytes()).as_bytes();
         let known = file(&writer.table, &name)?;
@@ -135,7 +160,8 @@ impl Run {
         let prepared = if unchanged {
             Prepared::Unchanged(row)
         } else {
-            let document = crate::load::load(Path::new("text.md"), text.as_bytes())?;
+            let loaded = crate::load::load(Path::new("text.md"), text.as_bytes());
+            let document = loaded.map_err(|error| refused(&row.path, &error))?;
             let inner = Arc::clone(&self.inner);
             let count = inner.count_tokens();
             let tools = Tools { loader: &inner.options.loader, chunker: &*inner.chunker, count: &*count };
@@ -151,6 +177,8 @@ impl Run {
         for (key, _) in &roots {
             write::add_source(&writer.table, key)?;
         }
+        let covered = |source: &String| roots.iter().any(|(key, _)| is_under(source, key));
+        let is_all = sources(&writer.table)?.iter().all(covered);
         let work = self.compare(&writer.table, &roots)?;
         let mut batch = Batch { files: work.left_out, ..Batch::default() };
         self.commit_prepared(writer, work.candidates, &mut batch).await?;
@@ -158,54 +186,70 @@ impl Run {
             // Last, so that a renamed file's vectors are still there for its new name to take over.
             batch.gone = work.gone;
         }
-        self.commit(writer, &mut batch).await
+        self.commit(writer, &mut batch).await?;
+        if is_all && self.all_reached && !self.cancelled() {
+            set_meta(&writer.table, "loaders", LOADERS)?;
+        }
+        Ok(())
     }
 
+    /// Reads on threads of its own: they wait for worker processes, and on the threads of everyone else a search
+    /// would wait with them.
     async fn commit_prepared(
         &mut self,
         writer: &mut Writer,
         candidates: Vec<Candidate>,
         batch: &mut Batch,
     ) -> Result<()> {
-        let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
         let inner = Arc::clone(&self.inner);
         let cancel = Arc::clone(&self.ingest.cancel);
-        let preparing = std::thread::Builder::new()
-            .name("lorewell-prepare".into())
-            .spawn(move || prepare_all(&inner, &candidates, &cancel, &sender))
-            .context(|| "starting the reading thread".into())?;
-        let committed = self.commit_groups(writer, &groups, batch).await;
-        drop(groups); // a committer that failed stops the reader
-        if let Err(panic) = preparing.join() {
-            std::panic::resume_unwind(panic);
+        let threads = available_parallelism().map_or(1, usize::from).min(candidates.len());
+        let ahead = Arc::new(Ahead::new(candidates, weight, AHEAD_BYTES_MAX));
+        let mut readers = Vec::with_capacity(threads);
+        for thread in 0..threads {
+            let (inner, cancel, ahead) = (Arc::clone(&inner), Arc::clone(&cancel), Arc::clone(&ahead));
+            let named = std::thread::Builder::new().name(format!("lorewell-read-{thread}"));
+            let stopped = Arc::clone(&ahead);
+            let reader = named.spawn(move || read_ahead(&inner, &cancel, &ahead));
+            readers.push(reader.inspect_err(|_| stopped.stop()).context(|| "starting a reading thread".into())?);
+        }
+        let committed = self.commit_in_order(writer, &ahead, batch).await;
+        ahead.stop();
+        for reader in readers {
+            if let Err(panic) = reader.join() {
+                std::panic::resume_unwind(panic);
+            }
         }
         committed
     }
 
-    async fn commit_groups(
+    async fn commit_in_order(
         &mut self,
         writer: &mut Writer,
-        groups: &Receiver<Vec<Prepared>>,
+        ahead: &Ahead<Candidate, Result<Prepared>>,
         batch: &mut Batch,
     ) -> Result<()> {
         let mut bytes = 0;
         let mut text = 0;
-        let mut began = Instant::now();
-        while let Ok(group) = groups.recv() {
-            for prepared in group {
-                bytes += prepared.bytes();
-                text += prepared.text_bytes();
-                self.take(prepared, batch);
-                if batch.documents.len() >= BATCH_FILES_MAX
-                    || text >= BATCH_TEXT_BYTES_MAX
-                    || began.elapsed() >= BATCH_AGE_MAX
-                {
-                    self.commit(writer, batch).await?;
-                    (text, began) = (0, Instant::now());
-                }
+        let (mut began, mut told) = (Instant::now(), Instant::now());
+        while let Some(prepared) = ahead.take() {
+            let prepared = prepared?;
+            bytes += prepared.bytes();
+            text += prepared.text_bytes();
+            self.take(prepared, batch);
+            if batch.documents.len() >= BATCH_FILES_MAX
+                || text >= BATCH_TEXT_BYTES_MAX
+                || began.elapsed() >= BATCH_AGE_MAX
+            {
+                self.commit(writer, batch).await?;
+                (text, began) = (0, Instant::now());
             }
-            self.progress(Progress::Read { files: self.files, bytes });
+            if told.elapsed() >= PROGRESS_EVERY {
+                self.progress(Progress::Read { files: self.files, bytes });
+                told = Instant::now();
+            }
         }
+        self.progress(Progress::Read { files: self.files, bytes });
         Ok(())
     }
 
@@ -239,6 +283,9 @@ impl Run {
         if batch.documents.is_empty() && batch.files.is_empty() && batch.gone.is_empty() {
             return Ok(());
         }
+        if !batch.documents.is_empty() && !self.inner.cuts_like(&writer.generation) {
+            set_meta(&writer.table, "mixed", 1)?;
+        }
         let Committed { chunks_added, chunks_kept, chunks_removed, vectors_reused } = writer.commit(batch).await?;
         let batch = std::mem::take(batch);
         self.chunks += chunks_added + chunks_kept;
@@ -268,16 +315,25 @@ impl Prepared {
     }
 }
 
-fn prepare_all(inner: &Inner, candidates: &[Candidate], cancel: &AtomicBool, sender: &SyncSender<Vec<Prepared>>) {
+/// Prepares files until none is left or someone cancels.
+fn read_ahead(inner: &Inner, cancel: &AtomicBool, ahead: &Ahead<Candidate, Result<Prepared>>) {
     let count = inner.count_tokens();
     let tools = Tools { loader: &inner.options.loader, chunker: &*inner.chunker, count: &*count };
-    for group in candidates.chunks(GROUP_FILES) {
+    ahead.work(|candidate| {
         if cancel.load(Ordering::Relaxed) {
-            return;
+            ahead.stop();
         }
-        let prepared = group.par_iter().map(|candidate| prepare(candidate, tools)).collect();
-        if sender.send(prepared).is_err() {
-            return; // the committer failed and says why
-        }
-    }
+        prepare(candidate, tools)
+    });
+}
+
+/// Says that a text cannot be indexed, by the name its caller gave it.
+fn refused(name: &str, error: &Error) -> Error {
+    let message = error.message().replace("text.md", name.trim_start_matches("text:"));
+    Error::new(error.kind(), message)
+}
+
+/// What a file takes while it is read ahead; an empty one takes a place, too.
+fn weight(candidate: &Candidate) -> u64 {
+    candidate.bytes.max(AHEAD_FILE_BYTES)
 }

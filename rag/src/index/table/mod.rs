@@ -22,7 +22,7 @@ const READERS_IDLE_MAX: usize = 4;
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('next_chunk', 1), ('commit', 0), ('writing', 0), ('loaders', 0);
+INSERT OR IGNORE INTO meta VALUES ('next_chunk', 1), ('commit', 0), ('writing', 0), ('loaders', 0), ('mixed', 0);
 -- What was asked to be ingested.
 CREATE TABLE IF NOT EXISTS sources (path TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 -- The ledger: every file ever met is in exactly one state.
@@ -58,7 +58,8 @@ CREATE TABLE IF NOT EXISTS chunks (
     embedded INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS chunks_document ON chunks (document);
-CREATE INDEX IF NOT EXISTS chunks_meaning ON chunks (meaning);
+-- Only those with a vector: thousands of equal files are no reason to look at each of them for each of them.
+CREATE INDEX IF NOT EXISTS chunks_vector ON chunks (meaning) WHERE embedded = 1;
 CREATE INDEX IF NOT EXISTS chunks_pending ON chunks (id) WHERE embedded = 0;
 -- The journal: chunks that left the table and may still be in the stores.
 CREATE TABLE IF NOT EXISTS dead (chunk INTEGER PRIMARY KEY) STRICT;

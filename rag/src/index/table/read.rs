@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use lorewell_model::{Error, Kind, Result};
+use rusqlite::blob::Blob;
 use rusqlite::{Connection, MAIN_DB, OptionalExtension as _, Row};
 
 use super::write::{Digest, FileRow, FileState};
@@ -154,13 +155,34 @@ fn format(name: &str) -> Result<Format> {
     Format::from_name(name).ok_or_else(unknown)
 }
 
-/// Reads a slice of a document's text without reading the rest.
+/// Reads a slice of a document's text.
 fn passage(connection: &Connection, document: i64, range: &Range<usize>) -> Result<String> {
-    let blob = connection.blob_open(MAIN_DB, "documents", "text", document, true).map_err(failed)?;
-    let mut bytes = vec![0; range.len()];
-    blob.read_at_exact(&mut bytes, range.start).map_err(failed)?;
-    let broken = |_| Error::new(Kind::Corrupt, "a chunk's range does not lie on character boundaries");
-    String::from_utf8(bytes).map_err(broken)
+    Passages::new(connection).read(document, range)
+}
+
+/// Reads slices of documents' texts without reading the rest. SQLite finds its way into a large text page by page, so
+/// the text that was read last is kept open for the next slice of it.
+struct Passages<'c> {
+    connection: &'c Connection,
+    open: Option<(i64, Blob<'c>)>,
+}
+
+impl<'c> Passages<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, open: None }
+    }
+
+    fn read(&mut self, document: i64, range: &Range<usize>) -> Result<String> {
+        let blob = match self.open.take().filter(|(open, _)| *open == document) {
+            Some((_, blob)) => blob,
+            None => self.connection.blob_open(MAIN_DB, "documents", "text", document, true).map_err(failed)?,
+        };
+        let mut bytes = vec![0; range.len()];
+        blob.read_at_exact(&mut bytes, range.start).map_err(failed)?;
+        self.open = Some((document, blob));
+        let broken = |_| Error::new(Kind::Corrupt, "a chunk's range does not lie on character boundaries");
+        String::from_utf8(bytes).map_err(broken)
+    }
 }
 
 /// Reads the next chunks without a vector, by id. `after` is exclusive.
@@ -171,6 +193,7 @@ pub(crate) fn pending(connection: &Connection, after: ChunkId, limit: usize) -> 
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
     let mut rows = statement.query((signed(after.0), signed(limit as u64))).map_err(failed)?;
     let mut pending = Vec::new();
+    let mut text = Passages::new(connection);
     while let Some(row) = rows.next().map_err(failed)? {
         let document = row.get(4).map_err(failed)?;
         pending.push(PendingChunk {
@@ -178,7 +201,7 @@ pub(crate) fn pending(connection: &Connection, after: ChunkId, limit: usize) -> 
             meaning: row.get(1).map_err(failed)?,
             title: row.get(2).map_err(failed)?,
             headings: json(&row.get::<_, String>(3).map_err(failed)?)?,
-            text: passage(connection, document, &range(row, 5).map_err(failed)?)?,
+            text: text.read(document, &range(row, 5).map_err(failed)?)?,
         });
     }
     Ok(pending)

@@ -54,6 +54,7 @@ pub(crate) struct FileRow {
     pub(crate) bytes: u64,
     /// Nanoseconds since the epoch; negative if not to be trusted, 0 if not known.
     pub(crate) modified: i64,
+    /// BLAKE3 of the content that the index holds.
     pub(crate) hash: Option<[u8; 32]>,
 }
 
@@ -156,9 +157,14 @@ impl Plan {
 }
 
 impl FileRow {
-    /// A touched file keeps its document; a file that is skipped or fails now loses the one it had.
-    fn keeps_document(&self) -> bool {
-        self.state == FileState::Indexed
+    /// A touched file keeps its document, and so does one that could not be reached just now; one that is skipped, or
+    /// whose content is at fault, loses the one it had.
+    pub(crate) fn keeps_document(&self) -> bool {
+        match self.state {
+            FileState::Indexed => true,
+            FileState::Failed => self.hash.is_some(),
+            FileState::Skipped => false,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -161,6 +161,8 @@ impl Process {
             .env("MALLOC_ARENA_MAX", "1")
             .env("RAYON_NUM_THREADS", "1")
             .current_dir("/")
+            // Ctrl-C in a terminal goes to its whole process group; what becomes of a worker is ours to say.
+            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -298,12 +300,19 @@ fn explain_end(path: &Path, status: Option<ExitStatus>, words: &str, memory_byte
     if status.and_then(|status| status.signal()) == Some(SIGKILL) {
         let message =
             format!("the parser was killed on `{file}` (signal SIGKILL); the system does this when memory runs out");
-        return Error::new(Kind::Limit, message);
+        // Perhaps for the sake of another process: the file is not known to be at fault.
+        return Error::new(Kind::Unavailable, message);
+    }
+    if status.and_then(|status| status.signal()).is_some_and(|signal| STOPPED_BY.contains(&signal)) {
+        let message = format!("the parser was stopped on `{file}` ({}); ingest again", ended(status));
+        return Error::new(Kind::Cancelled, message);
     }
     Error::new(Kind::BadInput, format!("the parser crashed on `{file}` ({}{words})", ended(status)))
 }
 
 const SIGKILL: i32 = 9;
+/// SIGHUP, SIGINT and SIGTERM: someone stopped the process; the file is not to blame.
+const STOPPED_BY: [i32; 3] = [1, 2, 15];
 
 /// Says how a process ended.
 fn ended(status: Option<ExitStatus>) -> String {
@@ -317,7 +326,9 @@ fn ended(status: Option<ExitStatus>) -> String {
 
 /// Names the signals that end a crashing process; the numbers are the same on every Unix we know.
 fn signal_name(signal: i32) -> String {
-    const NAMES: [(i32, &str); 7] = [
+    const NAMES: [(i32, &str); 9] = [
+        (1, "SIGHUP"),
+        (2, "SIGINT"),
         (4, "SIGILL"),
         (5, "SIGTRAP"),
         (6, "SIGABRT"),
@@ -350,7 +361,8 @@ mod tests {
         let limit = "`a.pdf` needs more than 1 GiB of memory to parse; it was given up";
         check(6, ": memory allocation of 99 bytes failed", Kind::Limit, limit);
         let killed = "the parser was killed on `a.pdf` (signal SIGKILL); the system does this when memory runs out";
-        check(9, "", Kind::Limit, killed);
+        check(9, "", Kind::Unavailable, killed);
+        check(2, "", Kind::Cancelled, "the parser was stopped on `a.pdf` (signal SIGINT); ingest again");
         check(31, "", Kind::BadInput, "the parser crashed on `a.pdf` (signal 31)");
     }
 
@@ -366,6 +378,11 @@ mod tests {
         };
         check("/no/such/program", &[], "cannot be started");
         check("/bin/sh", &["-c", "echo no such command >&2; exit 2"], "(exit code 2: no such command)");
+        if cfg!(target_os = "linux") {
+            // Its process group is its own, so a terminal's Ctrl-C does not reach it.
+            let own = "set -- $$ $(cut -d' ' -f5 /proc/$$/stat); [ $1 = $2 ] && echo own group >&2; exit 2";
+            check("/bin/sh", &["-c", own], "(exit code 2: own group)");
+        }
         check("/bin/sh", &["-c", "printf hello >&0"], "did not start as a load worker (exit code 0)");
     }
 }

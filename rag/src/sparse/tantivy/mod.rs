@@ -45,9 +45,26 @@ struct Inner {
     index: Index,
     reader: IndexReader,
     view: Mutex<Arc<View>>,
+    /// The commit that the view shows, once it was refreshed.
+    shown: Mutex<Option<State>>,
     access: Access,
     writer: Mutex<Writer>,
     _lock: Option<File>, // locked as long as it is open; gone with the process, however that ends
+}
+
+/// What tells one commit, or one merge, from another.
+#[derive(PartialEq, Eq)]
+struct State {
+    opstamp: u64,
+    segments: Vec<(SegmentId, Option<u64>)>,
+}
+
+impl State {
+    fn of(index: &Index) -> Result<Self> {
+        let metas = index.load_metas().map_err(from_tantivy)?;
+        let segments = metas.segments.iter().map(|segment| (segment.id(), segment.delete_opstamp())).collect();
+        Ok(Self { opstamp: metas.opstamp, segments })
+    }
 }
 
 /// Made when first needed: a store that is only searched needs no threads.
@@ -156,8 +173,8 @@ impl Inner {
         }
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(from_tantivy)?;
         let view = View::new(&fields, &reader.searcher(), None).map_err(from_tantivy)?;
-        let (view, writer) = (Mutex::new(Arc::new(view)), Mutex::default());
-        Ok(Self { dir, fields, index, reader, view, access, writer, _lock: lock })
+        let (view, shown, writer) = (Mutex::new(Arc::new(view)), Mutex::default(), Mutex::default());
+        Ok(Self { dir, fields, index, reader, view, shown, access, writer, _lock: lock })
     }
 
     fn view(&self) -> Arc<View> {
@@ -232,13 +249,20 @@ impl Inner {
         Ok(())
     }
 
+    /// Moves the view to the last commit. Where that is what it shows already, a look at a small file tells.
     fn refresh(&self) -> Result<()> {
-        self.reader.reload().map_err(from_tantivy)?;
-        let searcher = self.reader.searcher();
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if searcher.generation().generation_id() != view.generation() {
-            *view = Arc::new(View::new(&self.fields, &searcher, Some(&view)).map_err(from_tantivy)?);
+        // One at a time, so that nobody puts an older view in the place of a newer one.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = State::of(&self.index)?;
+        if shown.as_ref() == Some(&latest) {
+            return Ok(());
         }
+        self.reader.reload().map_err(from_tantivy)?;
+        let old = self.view();
+        let new = View::new(&self.fields, &self.reader.searcher(), Some(&old)).map_err(from_tantivy)?;
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        // A commit in between is seen by the next look; that it is shown already does no harm.
+        *shown = Some(latest);
         Ok(())
     }
 

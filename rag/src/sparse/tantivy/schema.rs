@@ -42,7 +42,7 @@ impl Fields {
         let mut schema = Schema::builder();
         let id = schema.add_u64_field("id", INDEXED | FAST);
         // The number is that of the analysis: another one makes an index unreadable, which is better than half found.
-        let terms = schema.add_text_field("terms_1", counted.clone());
+        let terms = schema.add_text_field("terms_2", counted.clone());
         let length = schema.add_u64_field("length", FAST);
         let stopwords = schema.add_text_field("stopwords", counted);
         let language = schema.add_text_field("language", present);

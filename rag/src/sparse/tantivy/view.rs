@@ -22,7 +22,6 @@ type Result<T> = tantivy::Result<T>;
 
 #[derive(Debug)]
 pub(super) struct View {
-    generation: u64,
     segments: Vec<Segment>,
     chunks: u64,
     saturation: Saturation,
@@ -57,19 +56,9 @@ impl View {
         let length: u64 = segments.iter().map(Segment::length).sum();
         #[expect(clippy::cast_precision_loss, reason = "an average does not need more than 24 bits")]
         let mean_length = length as f32 / chunks.max(1) as f32;
-        let mut view = Self {
-            generation: searcher.generation().generation_id(),
-            segments,
-            chunks,
-            saturation: Saturation::new(mean_length),
-            languages: Vec::new(),
-        };
+        let mut view = Self { segments, chunks, saturation: Saturation::new(mean_length), languages: Vec::new() };
         view.languages = view.find_languages(fields)?;
         Ok(view)
-    }
-
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
     }
 
     fn segment(&self, reader: &SegmentReader) -> Option<&Segment> {
