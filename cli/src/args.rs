@@ -42,8 +42,10 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The brain to use: a name, or a path. Default: the nearest `.lorewell` folder upwards, else the one of your account
-    #[arg(long, global = true, value_name = "NAME|PATH", env = "LOREWELL_BRAIN")]
+    /// The brain to use: a name, or a path with a `/` or a leading `.`. Default: the one that LOREWELL_BRAIN names, else
+    /// the nearest `.lorewell` folder upwards, else the one of your account
+    // Read from the environment by hand: clap would count the variable as typed, and empty as a name.
+    #[arg(long, global = true, value_name = "NAME|PATH")]
     pub(crate) brain: Option<String>,
     /// Print one JSON object
     #[arg(long, global = true)]
@@ -94,7 +96,8 @@ pub(crate) enum Command {
     /// Answer a question, with citations that were checked against the sources
     #[command(aliases = ["a", "?"])]
     Ask(Ask),
-    /// Show a source: PATH, PATH:LINE, PATH:LINE-LINE, or the number of a hit of the last search or answer
+    /// Show a source: PATH, a place in it as printed (PATH:LINE, PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the
+    /// number of a hit of the last search or answer
     #[command(aliases = ["open", "cat"])]
     Show {
         /// What to show
@@ -189,7 +192,8 @@ pub(crate) struct Filters {
 /// Arguments of `search`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Search {
-    /// What to look for, in plain words
+    /// What to look for, in plain words. `-`, or nothing where something is piped in: from standard input, which is left
+    /// alone otherwise
     pub(crate) question: Vec<String>,
     /// Passages at most
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = limit)]
@@ -213,10 +217,10 @@ pub(crate) struct Search {
 /// Arguments of `ask`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Ask {
-    /// The question
+    /// The question. `-`, or nothing where something is piped in: from standard input, which is left alone otherwise
     pub(crate) question: Vec<String>,
     /// Ask this folder: it is read first, into a brain of its own in the cache
-    #[arg(long = "in", value_name = "DIR", conflicts_with = "brain")]
+    #[arg(long = "in", value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) filters: Filters,

@@ -10,7 +10,9 @@ use lorewell::rag::index::{Index, Options};
 use lorewell::rag::load::{Limits, Loader, Worker};
 
 use crate::config::Config;
-use crate::folders::Folders;
+use crate::exit::{Misuse, message};
+use crate::folders::{Folders, make_private, non_empty};
+use crate::output::{WARN, note, paint, plain};
 
 /// The folder of a project's brain.
 pub(crate) const PROJECT: &str = ".lorewell";
@@ -18,8 +20,13 @@ pub(crate) const PROJECT: &str = ".lorewell";
 /// First argument of this program as a loader.
 pub(crate) const LOAD_WORKER: &str = "load-worker";
 
+/// Returns the brain that is asked for by name: by the flag, else by the environment.
+pub(crate) fn named(flag: Option<&str>) -> Option<String> {
+    flag.map(str::to_owned).or_else(|| non_empty("LOREWELL_BRAIN"))
+}
+
 /// A brain that a command works on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Brain {
     /// The index directory.
     pub(crate) dir: PathBuf,
@@ -31,7 +38,7 @@ impl Brain {
     /// Finds the brain: the one named, else the nearest project's upwards, else the account's.
     pub(crate) fn find(named: Option<&str>, folders: &Folders) -> Result<Self> {
         if let Some(named) = named {
-            return Ok(Self::named(named, folders));
+            return Self::named(named, folders);
         }
         let here = std::env::current_dir().context("finding the current folder")?;
         let project = here.ancestors().find(|folder| Index::exists(&folder.join(PROJECT)));
@@ -46,14 +53,20 @@ impl Brain {
         Self { dir: project.join(PROJECT), project: Some(project.to_owned()) }
     }
 
-    fn named(named: &str, folders: &Folders) -> Self {
-        let path = Path::new(named);
-        if Index::exists(&path.join(PROJECT)) {
-            return Self::of_project(path);
+    /// A bare word is always a brain of the account, even where a folder is called like it: the folder may hold
+    /// somebody's documents.
+    fn named(named: &str, folders: &Folders) -> Result<Self> {
+        if named.is_empty() {
+            return Err(Misuse("`--brain` is empty; give a name, or a path such as `./kb`".to_owned()).into());
         }
-        let is_path = path.components().count() > 1 || named.starts_with('.') || path.is_absolute() || path.exists();
-        let dir = if is_path { path.to_owned() } else { folders.data.join("brains").join(named) };
-        Self { dir, project: None }
+        let path = Path::new(named);
+        if !named.starts_with('.') && !named.contains(std::path::is_separator) {
+            return Ok(Self { dir: folders.data.join("brains").join(named), project: None });
+        }
+        if Index::exists(&path.join(PROJECT)) {
+            return Ok(Self::of_project(path));
+        }
+        Ok(Self { dir: path.to_owned(), project: None })
     }
 
     /// Tells whether there is anything in it to open.
@@ -61,15 +74,28 @@ impl Brain {
         Index::exists(&self.dir)
     }
 
-    /// Opens the brain, making it if there is none.
+    /// Opens the brain.
     pub(crate) async fn open(&self, config: &Config) -> Result<Index> {
         self.open_with(config, embedder(config)?).await
     }
 
-    /// Opens the brain for an ingest: what was embedded once, in any brain, is not embedded again.
-    pub(crate) async fn open_cached(&self, config: &Config, folders: &Folders) -> Result<Index> {
-        let cached = |embedder: Embedder| embedder.cached(folders.cache.join("embeddings"));
-        self.open_with(config, embedder(config)?.map(cached).transpose()?).await
+    /// Opens the brain, making it if there is none.
+    pub(crate) async fn make(&self, config: &Config, folders: &Folders) -> Result<Index> {
+        let embedder = embedder(config)?;
+        self.make_private(folders)?;
+        self.open_with(config, embedder).await
+    }
+
+    /// Opens the brain for an ingest, making it if there is none: what was embedded once, in any brain, is not
+    /// embedded again.
+    pub(crate) async fn make_cached(&self, config: &Config, folders: &Folders) -> Result<Index> {
+        let embedder = embedder(config)?.map(|embedder| cached(embedder, folders));
+        self.make_private(folders)?;
+        self.open_with(config, embedder).await
+    }
+
+    fn make_private(&self, folders: &Folders) -> Result<()> {
+        if folders.own(&self.dir) { make_private(&self.dir) } else { Ok(()) }
     }
 
     /// Opens the brain with this embedder.
@@ -96,8 +122,19 @@ pub(crate) fn embedder(config: &Config) -> Result<Option<Embedder>> {
     match config.value("embedder") {
         "none" => Ok(None),
         "bundled" => Ok(Some(Embedder::bundled()?)),
-        folder => Ok(Some(Embedder::open(folder).context("opening the setting `embedder`")?)),
+        _ => Ok(Some(Embedder::open(config.path("embedder")?).context("opening the setting `embedder`")?)),
     }
+}
+
+/// Puts the cache of this account before an embedder. Without it an ingest only takes longer, so going without costs
+/// no more than a word.
+fn cached(embedder: Embedder, folders: &Folders) -> Embedder {
+    let dir = folders.cache.join("embeddings");
+    let opened = make_private(&dir).and_then(|()| Ok(embedder.clone().cached(&dir)?));
+    opened.unwrap_or_else(|error| {
+        note(&format!("{} going on without the embedding cache: {}", paint(WARN, "!"), plain(&message(&error))));
+        embedder
+    })
 }
 
 fn chunk_options(config: &Config) -> ChunkOptions {

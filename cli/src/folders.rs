@@ -1,6 +1,6 @@
 //! Where things lie: XDG folders on every Unix, macOS included, and `LOREWELL_HOME` to have all of it in one place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use etcetera::AppStrategy as _;
@@ -35,6 +35,11 @@ impl Folders {
         Ok(folders)
     }
 
+    /// Tells whether a folder is one of Lorewell's own, as a project's is not.
+    pub(crate) fn own(&self, dir: &Path) -> bool {
+        [&self.data, &self.cache, &self.state].into_iter().any(|own| dir.starts_with(own))
+    }
+
     fn of_account() -> Result<Self> {
         let args = etcetera::AppStrategyArgs {
             top_level_domain: "dev".into(),
@@ -49,6 +54,24 @@ impl Folders {
             cache: app.cache_dir(),
             state: app.state_dir().unwrap_or_else(|| app.data_dir().join("state")),
         })
+    }
+}
+
+/// Makes a folder, and those above it that are missing, for this account alone: it is to hold text of documents, which
+/// may lie where others cannot read them.
+pub(crate) fn make_private(dir: &Path) -> Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).with_context(|| format!("creating `{}`", dir.display()))
+}
+
+/// Reads `~/` as the home folder, which no shell does in a file of settings.
+pub(crate) fn in_home(path: &Path) -> Result<PathBuf> {
+    match path.strip_prefix("~") {
+        Ok(below) => Ok(etcetera::home_dir().context("finding your home folder, for `~`")?.join(below)),
+        Err(_) => Ok(path.to_owned()),
     }
 }
 

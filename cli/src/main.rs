@@ -10,6 +10,7 @@ mod exit;
 mod folders;
 mod output;
 mod progress;
+mod stdin;
 
 use std::process::ExitCode;
 

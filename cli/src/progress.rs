@@ -23,8 +23,8 @@ pub(crate) struct Display {
 struct State {
     bar: Option<ProgressBar>,
     began: Instant,
+    of: u64,
     last_line: Instant,
-    candidates: u64,
     bytes: u64,
     chunks: u64,
     embedding: bool,
@@ -34,8 +34,7 @@ impl Display {
     /// Makes a display for standard error.
     pub(crate) fn new() -> Self {
         let now = Instant::now();
-        let state =
-            State { bar: None, began: now, last_line: now, candidates: 0, bytes: 0, chunks: 0, embedding: false };
+        let state = State { bar: None, began: now, of: 0, last_line: now, bytes: 0, chunks: 0, embedding: false };
         Self { bars: std::io::stderr().is_terminal(), state: Mutex::new(state) }
     }
 
@@ -47,7 +46,6 @@ impl Display {
         let Ok(mut state) = self.state.lock() else { return };
         match *progress {
             Progress::Walked { candidates, .. } => {
-                state.candidates = candidates;
                 state.begin(self.bars, candidates, "reading");
             }
             Progress::Read { files, bytes } => {
@@ -92,7 +90,7 @@ impl Display {
 
 impl State {
     fn begin(&mut self, bars: bool, of: u64, doing: &'static str) {
-        (self.began, self.last_line) = (Instant::now(), Instant::now());
+        (self.began, self.last_line, self.of) = (Instant::now(), Instant::now(), of);
         if bars && of > 0 {
             let style = ProgressStyle::with_template("{prefix:>10} {wide_bar} {human_pos}/{human_len} {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("##-");
@@ -106,13 +104,10 @@ impl State {
         let message = self.message(position);
         if let Some(bar) = &self.bar {
             bar.set_position(position);
-            // Before the first of them nobody knows how long they take.
-            let is_under_way = position > 0 && bar.length().is_some_and(|of| position < of);
-            let left = if is_under_way { format!("  {:#} left", HumanDuration(bar.eta())) } else { String::new() };
-            bar.set_message(format!("{message}{left}"));
+            bar.set_message(format!("{message}{}", left(position, self.of, bar.eta())));
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            note(&format!("{} {message}", thousands(position)));
+            note(&plain_line(position, self.of, &message, self.began.elapsed()));
         }
     }
 
@@ -132,5 +127,36 @@ impl State {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Says how far it is, without a bar to show it: `1,200 of 5,000 passages  240/s  16s left`.
+fn plain_line(position: u64, of: u64, message: &str, elapsed: Duration) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a guess for people")]
+    let rest = of.saturating_sub(position) as f64 / position.max(1) as f64;
+    let eta = Duration::try_from_secs_f64(elapsed.as_secs_f64() * rest).unwrap_or(Duration::MAX);
+    let of_all = if of > 0 { format!(" of {}", thousands(of)) } else { String::new() };
+    format!("{}{of_all} {message}{}", thousands(position), left(position, of, eta))
+}
+
+/// Says how long it still takes. Before the first of them nobody knows how long they take.
+fn left(position: u64, of: u64, eta: Duration) -> String {
+    let is_under_way = position > 0 && position < of;
+    if is_under_way { format!("  {:#} left", HumanDuration(eta)) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_says_how_far_it_is_and_how_long_it_takes() {
+        let check = |position, of, expected: &str| {
+            assert_eq!(plain_line(position, of, "passages  240/s", Duration::from_secs(5)), expected);
+        };
+        check(1200, 6000, "1,200 of 6,000 passages  240/s  20s left");
+        check(6000, 6000, "6,000 of 6,000 passages  240/s");
+        check(0, 6000, "0 of 6,000 passages  240/s");
+        check(3, 0, "3 passages  240/s");
     }
 }

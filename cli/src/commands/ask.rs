@@ -1,66 +1,64 @@
 //! `ask`: an answer in the documents' own words, each quotation checked against its source, or an honest "they do not
 //! say".
 
-use std::io::{IsTerminal as _, Read as _};
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use lorewell::rag::answer::{Answer, Citation, Standing};
+use lorewell::rag::index::Index;
 
-use super::{Session, last, search};
+use super::{Session, last, question, search};
 use crate::args;
 use crate::brain::{Brain, PROJECT};
-use crate::exit::{Exit, Misuse};
+use crate::exit::Exit;
 use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, columns, note, one_line, paint, plain};
 
-/// Bytes of a question read from standard input; longer texts belong into files.
-const STDIN_BYTES_MAX: u64 = 64 * 1024;
 /// Closest passages shown when nothing supports an answer.
 const NEAREST_SHOWN: usize = 3;
 
 pub(super) async fn run(mut session: Session, args: args::Ask) -> Result<Exit> {
-    let question = question(&args.question)?;
+    let missing = "what is the question? for example: lorewell ask \"what did we decide about the cache?\"";
+    let question = question::read(&args.question, missing)?;
     let filter = search::filter(&args.filters);
     let index = match &args.folder {
-        Some(folder) => folder_brain(&mut session, folder).await?,
+        Some(folder) => match folder_brain(&mut session, folder).await? {
+            Some(index) => index,
+            None => return Ok(Exit::Interrupted),
+        },
         None => session.index().await?,
     };
     let began = Instant::now();
     let answer = index.quote(&question).filter(filter).fusion(search::fusion(&session, None)).await?;
     keep(&session, &answer);
-    if session.is_json() {
-        session.json(&answer)?;
-    } else {
-        print(&answer, began)?;
+    let is_empty = answer.abstained.is_some() && index.status().await?.chunks == 0;
+    match &args.folder {
+        _ if session.is_json() => session.json(&answer)?,
+        Some(folder) if is_empty => {
+            note(&format!(
+                "Nothing found: `{}` has no documents that could be read.",
+                plain(&folder.to_string_lossy())
+            ));
+        }
+        None if is_empty => search::say_nothing_found(&index).await?,
+        _ => print(&answer, began)?,
     }
     Ok(if answer.abstained.is_some() { Exit::Nothing } else { Exit::Done })
 }
 
-/// Reads the question from the arguments, or from standard input for `-` or none.
-fn question(words: &[String]) -> Result<String> {
-    let mut question = words.join(" ");
-    let stdin = std::io::stdin();
-    if question == "-" || question.is_empty() && !stdin.is_terminal() {
-        question.clear();
-        stdin.lock().take(STDIN_BYTES_MAX).read_to_string(&mut question).context("reading standard input as UTF-8")?;
-    }
-    if question.trim().is_empty() {
-        let example = "what is the question? for example: lorewell ask \"what did we decide about the cache?\"";
-        return Err(Misuse(example.to_owned()).into());
-    }
-    Ok(question.trim().to_owned())
-}
-
-/// Reads a folder into a brain of its own in the cache, so that asking it needs no set-up.
-async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::rag::index::Index> {
+/// Reads a folder into a brain of its own in the cache, so that asking it needs no set-up. None if a person stopped it.
+async fn folder_brain(session: &mut Session, folder: &Path) -> Result<Option<Index>> {
     let folder = super::folder(folder)?;
     // The folder's own path names its brain, so a person can see what the cache holds.
     let below = folder.components().filter(|component| matches!(component, Component::Normal(_)));
     let dir = session.folders.cache.join("folders").join(below.collect::<PathBuf>()).join(PROJECT);
     session.brain = Brain { dir, project: Some(folder.clone()) };
-    let index = session.brain.open_cached(&session.config, &session.folders).await?;
+    let index = session.brain.make_cached(&session.config, &session.folders).await?;
     let report = super::ingest::watched(index.add([folder])).await?;
+    if report.cancelled {
+        note("Stopped; the question was not asked. Ask again to go on.");
+        return Ok(None);
+    }
     if report.indexed + report.removed.len() as u64 > 0 {
         note(&format!(
             "Read {} in {:.1} s ({} passages).",
@@ -72,7 +70,10 @@ async fn folder_brain(session: &mut Session, folder: &Path) -> Result<lorewell::
     for (path, why) in &report.failed {
         note(&format!("{} {}: {}", paint(WARN, "!"), plain(path), super::why_of(&index, path, why)));
     }
-    Ok(index)
+    if !report.failed.is_empty() {
+        note("The answer is from what could be read.");
+    }
+    Ok(Some(index))
 }
 
 fn print(answer: &Answer, began: Instant) -> Result<()> {
@@ -124,14 +125,10 @@ fn abstain(answer: &Answer, why: &str) -> Result<()> {
 }
 
 fn keep(session: &Session, answer: &Answer) {
-    let brain = &session.brain.dir;
-    let cited = answer.citations.iter().map(|citation| last::Shown {
-        brain: brain.clone(),
-        path: citation.path.clone(),
-        first: citation.place.lines.as_ref().map(|lines| *lines.start()),
-        last: citation.place.lines.as_ref().map(|lines| *lines.end()),
-        text: citation.quotes.join("\n"),
-    });
+    let cited = answer
+        .citations
+        .iter()
+        .map(|citation| last::shown(session, &citation.path, &citation.place, citation.quotes.clone()));
     let nearest = answer.nearest.iter().map(|hit| search::shown(session, hit));
     let shown: Vec<last::Shown> = if answer.abstained.is_some() { nearest.collect() } else { cited.collect() };
     last::keep(session, &shown);

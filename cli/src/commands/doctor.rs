@@ -71,9 +71,9 @@ pub(super) async fn run(global: Global) -> Result<Exit> {
 }
 
 async fn look_into(global: &Global, folders: &Folders, checks: &mut Vec<Check>) {
-    let brain = match Brain::find(global.brain.as_deref(), folders) {
+    let brain = match Brain::find(brain::named(global.brain.as_deref()).as_deref(), folders) {
         Ok(brain) => brain,
-        Err(error) => return checks.push(Check::fail(format!("brain: {error:#}"), "name one with --brain")),
+        Err(error) => return checks.push(Check::fail(format!("brain   {}", message(&error)), "name one with --brain")),
     };
     let config = match Config::read(folders, Some(&brain.dir)) {
         Ok(config) => config,
@@ -134,7 +134,8 @@ async fn loaders() -> Check {
         Ok(())
     }
     match try_out().await {
-        Ok(()) => Check::ok("loaders run isolated"),
+        Ok(()) if cfg!(unix) => Check::ok("loaders run isolated"),
+        Ok(()) => Check::ok("loaders run in this process: there are no others yet on this system"),
         Err(error) => {
             Check::fail(format!("loaders {}", message(&error)), "allow lorewell to start itself as a process")
         }

@@ -1,7 +1,7 @@
 //! `ingest`: reads files and folders, shows that it moves, and says what became of each file.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,16 +15,21 @@ use crate::brain::Brain;
 use crate::exit::{Exit, Misuse};
 use crate::output::{self, BOLD, WARN, count, note, paint, plain};
 use crate::progress::Display;
+use crate::stdin;
 
 /// Problems shown one by one; `status --problems` lists all.
 const PROBLEMS_SHOWN_MAX: usize = 10;
 /// Bytes read from standard input.
-const STDIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const STDIN_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const NOTHING_YET: &str = "nothing was ingested yet; name a folder: `lorewell ingest FOLDER`";
 
 pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
+    // Before a brain is made: a slip of the fingers leaves no trace.
+    let text = check(session, &args.sources)?;
     let scratch = tempfile::tempdir().context("making a temporary folder")?;
     let index = match (args.dry_run, session.brain.exists()) {
-        (false, _) => session.brain.open_cached(&session.config, &session.folders).await?,
+        (false, _) => session.brain.make_cached(&session.config, &session.folders).await?,
         (true, true) => session.brain.open(&session.config).await?,
         // A dry run makes no brain.
         (true, false) => {
@@ -32,14 +37,9 @@ pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
             empty.open_with(&session.config, None).await?
         }
     };
-    let from_stdin = args.sources.iter().any(|source| source == Path::new("-"));
-    let ingest = if from_stdin {
-        if args.sources.len() > 1 {
-            return Err(Misuse("`-` stands alone; read the other sources in a second call".to_owned()).into());
-        }
-        index.add_text(args.name.as_str(), read_stdin()?)
-    } else {
-        paths(&index, &args.sources).await?
+    let ingest = match text {
+        Some(text) => index.add_text(args.name.as_str(), text),
+        None => paths(&index, &args.sources).await?,
     };
     let ingest = if args.dry_run { ingest.dry_run() } else { ingest };
     let ingest = if args.words_only { ingest.words_only() } else { ingest };
@@ -58,49 +58,65 @@ pub(super) async fn run(session: &Session, args: args::Ingest) -> Result<Exit> {
     })
 }
 
+/// Checks the sources as far as that can be done without a brain, and reads standard input if that is the source.
+fn check(session: &Session, sources: &[PathBuf]) -> Result<Option<String>> {
+    if sources.iter().any(|source| source == Path::new("-")) {
+        if sources.len() > 1 {
+            return Err(Misuse("`-` stands alone; read the other sources in a second call".to_owned()).into());
+        }
+        return read_stdin().map(Some);
+    }
+    // A brain may know a path that is gone, and then takes it out.
+    if !session.brain.exists() {
+        if sources.is_empty() {
+            bail!(NOTHING_YET);
+        }
+        if let Some(source) = sources.iter().find(|source| !source.exists()) {
+            bail!("`{}` does not exist; check the spelling", source.display());
+        }
+    }
+    Ok(None)
+}
+
 async fn paths(index: &Index, sources: &[PathBuf]) -> Result<Ingest> {
     if !sources.is_empty() {
         return Ok(index.add(sources.iter().cloned()));
     }
     if index.status().await?.sources.is_empty() {
-        bail!("nothing was ingested yet; name a folder: `lorewell ingest FOLDER`");
+        bail!(NOTHING_YET);
     }
     Ok(index.refresh())
 }
 
 /// Runs an ingest with its progress shown; Ctrl-C ends it after the batch at hand.
 pub(super) async fn watched(ingest: Ingest) -> Result<Report> {
-    let cancel = Arc::new(AtomicBool::new(false));
+    let (cancel, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let display = Arc::new(Display::new());
-    let (shown, told) = (Arc::clone(&display), Arc::clone(&display));
+    let shown = Arc::clone(&display);
     let ingest = ingest.cancel(Arc::clone(&cancel)).on_progress(move |progress| shown.update(&progress));
-    let interrupt = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            told.say("Stopping after this batch; what is done stays (Ctrl-C again: stop at once).");
-            cancel.store(true, Ordering::Relaxed);
-        }
-        if tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(130);
-        }
-    });
+    tokio::spawn(interrupts(Arc::clone(&cancel), Arc::clone(&is_over), Arc::clone(&display)));
     let report = ingest.await;
-    interrupt.abort();
+    is_over.store(true, Ordering::Relaxed);
     display.finish();
     Ok(report?)
 }
 
+/// Turns the first Ctrl-C of an ingest into a wish to stop, and any other into the end of the process. It lives as long
+/// as the process: once somebody has listened to the signal, nobody else ends the process at it.
+async fn interrupts(cancel: Arc<AtomicBool>, is_over: Arc<AtomicBool>, display: Arc<Display>) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if is_over.load(Ordering::Relaxed) || cancel.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        display.say("Stopping after this batch; what is done stays (Ctrl-C again: stop at once).");
+    }
+}
+
 fn read_stdin() -> Result<String> {
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
+    if std::io::stdin().is_terminal() {
         bail!("`-` reads standard input, which is a terminal here; pipe a text into it");
     }
-    let mut text = String::new();
-    let read = stdin.lock().take(STDIN_BYTES_MAX + 1).read_to_string(&mut text);
-    read.context("reading standard input as UTF-8")?;
-    if text.len() as u64 > STDIN_BYTES_MAX {
-        bail!("standard input is longer than {STDIN_BYTES_MAX} bytes; save it to files and ingest those");
-    }
-    Ok(text)
+    stdin::read(STDIN_BYTES_MAX, "save it to files and ingest those")
 }
 
 fn print_plan(report: &Report) -> Result<()> {

@@ -8,9 +8,11 @@ mod init;
 mod last;
 mod list;
 mod manual;
+mod question;
 mod remove;
 mod search;
 mod show;
+mod spot;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -19,9 +21,9 @@ use anyhow::{Context as _, Result, bail};
 use lorewell::rag::index::Index;
 
 use crate::args::{Args, Command, Global, WELCOME};
-use crate::brain::Brain;
+use crate::brain::{self, Brain};
 use crate::config::Config;
-use crate::exit::{Exit, without_number};
+use crate::exit::{Exit, Misuse, without_number};
 use crate::folders::Folders;
 use crate::output::plain;
 
@@ -35,9 +37,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    fn start(global: Global) -> Result<Self> {
+    /// Finds the brain, by its name if it has one, and reads the settings.
+    fn start(global: Global, named: Option<&str>) -> Result<Self> {
         let folders = Folders::find()?;
-        let brain = Brain::find(global.brain.as_deref(), &folders)?;
+        let brain = Brain::find(named, &folders)?;
         let config = Config::read(&folders, Some(&brain.dir))?;
         Ok(Self { global, folders, brain, config })
     }
@@ -80,8 +83,21 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         | Command::Status { .. }
         | Command::Rm { .. } => {}
     }
-    let session = Session::start(args.global)?;
+    let named = named(&args.global, &command)?;
+    let session = Session::start(args.global, named.as_deref())?;
     runtime()?.block_on(dispatch(session, command))
+}
+
+/// Returns the brain that is asked for by name. `ask --in` has a brain of its own: that counts more than the
+/// environment, and as much as the flag.
+fn named(global: &Global, command: &Command) -> Result<Option<String>> {
+    match command {
+        Command::Ask(ask) if ask.folder.is_some() => match &global.brain {
+            Some(_) => Err(Misuse("`--in` and `--brain` name two brains; give one of them".to_owned()).into()),
+            None => Ok(None),
+        },
+        _ => Ok(brain::named(global.brain.as_deref())),
+    }
 }
 
 async fn dispatch(session: Session, command: Command) -> Result<Exit> {

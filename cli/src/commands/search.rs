@@ -4,19 +4,16 @@ use anyhow::Result;
 use lorewell::rag::index::{FileState, Index};
 use lorewell::rag::search::{Filter, Fusion, Hit, Hits, LIMIT_MAX, Meaning, Mode, Part, Search, Why};
 
-use super::{Session, last, why_of};
+use super::{Session, last, question, why_of};
 use crate::args;
-use crate::exit::{Exit, Misuse};
+use crate::exit::Exit;
 use crate::output::{self, BOLD, DIM, REFERENCE, columns, count, note, paint, plain};
 
 /// Lines of a passage shown when not asked for more.
 const LINES_SHOWN_MAX: usize = 6;
 
 pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
-    let question = args.question.join(" ");
-    if question.trim().is_empty() {
-        return Err(Misuse("what to search for? for example: lorewell search \"cache\"".to_owned()).into());
-    }
+    let question = question::read(&args.question, "what to search for? for example: lorewell search \"cache\"")?;
     let index = session.index().await?;
     let limit = args.limit.unwrap_or_else(|| session.config.number("limit"));
     let search = index
@@ -51,7 +48,8 @@ fn print(session: &Session, hits: &Hits) -> Result<()> {
     Ok(())
 }
 
-async fn say_nothing_found(index: &Index) -> Result<()> {
+/// Says that there is no hit, and what to do where there are no documents.
+pub(super) async fn say_nothing_found(index: &Index) -> Result<()> {
     let is_empty = index.status().await?.chunks == 0;
     note(if is_empty {
         "Nothing found: there are no documents yet; read some with `lorewell ingest FOLDER`."
@@ -152,14 +150,7 @@ pub(super) fn say_meaning(meaning: &Meaning) {
 
 /// Names what `show NUMBER` is to show.
 pub(super) fn shown(session: &Session, hit: &Hit) -> last::Shown {
-    let lines = hit.place.lines.clone();
-    last::Shown {
-        brain: session.brain.dir.clone(),
-        path: hit.path.clone(),
-        first: lines.as_ref().map(|lines| *lines.start()),
-        last: lines.map(|lines| *lines.end()),
-        text: hit.text.clone(),
-    }
+    last::shown(session, &hit.path, &hit.place, vec![hit.text.clone()])
 }
 
 /// Reads the filters.

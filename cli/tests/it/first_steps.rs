@@ -54,7 +54,8 @@ Commands:
   search       Find passages
   ask          Answer a question, with citations that were checked against the
                sources
-  show         Show a source: PATH, PATH:LINE, PATH:LINE-LINE, or the number of
+  show         Show a source: PATH, a place in it as printed (PATH:LINE,
+               PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the number of
                a hit of the last search or answer
   ls           List the documents
   status       Say what the brain holds and how it is
@@ -71,9 +72,10 @@ Options:
   -V, --version  Print version
 
 Global options:
-      --brain <NAME|PATH>  The brain to use: a name, or a path. Default: the
-                           nearest `.lorewell` folder upwards, else the one of
-                           your account [env: LOREWELL_BRAIN=]
+      --brain <NAME|PATH>  The brain to use: a name, or a path with a `/` or a
+                           leading `.`. Default: the one that LOREWELL_BRAIN
+                           names, else the nearest `.lorewell` folder upwards,
+                           else the one of your account
       --json               Print one JSON object
       --jsonl              Print one JSON object a line
   -v, --verbose...         Say more (-vv: log what the library does)

@@ -1,7 +1,6 @@
 //! `init` and `ingest`: what a brain takes in, what it leaves alone, and what it says of each.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use snapbox::str;
 
@@ -64,6 +63,32 @@ exit 1
 }
 
 #[test]
+fn an_init_that_was_cut_short_is_made_whole() {
+    let place = Place::with_brain();
+    std::fs::remove_file(place.path(".lorewell/.gitignore")).unwrap();
+    check(
+        &place,
+        "init",
+        str![[r#"
+Brain in ./.lorewell is there already; it is ignored by git now
+exit 0
+
+"#]],
+    );
+    assert_eq!(std::fs::read_to_string(place.path(".lorewell/.gitignore")).unwrap(), "*\n");
+    check(
+        &place,
+        "init --brain ./kb",
+        str![[r#"
+Created brain in ./kb  (delete the folder to undo)
+exit 0
+
+"#]],
+    );
+    assert!(!place.path("kb/.gitignore").exists());
+}
+
+#[test]
 fn a_library_is_read_once() {
     let place = Place::with_brain();
     copy(&library(), &place.path("library"));
@@ -90,7 +115,7 @@ exit 0
         "ingest library",
         str![[r#"
 Done in [TIME] s: 14 indexed.
-2> Searchable by words now; 43 passages to embed.
+2> Searchable by words now; 47 passages to embed.
 exit 0
 
 "#]],
@@ -205,7 +230,7 @@ brain      [PROJECT]/.lorewell
 files      1 indexed, 0 skipped, 0 failed
 passages   1
 vectors    0 of 1, by all-MiniLM-L6-v2 (int8)
-chunker    structure/1 max=256 overlap=32
+chunker    structure/1 max=222 overlap=32
 generation 1
 source     tea.md
 2> 1 passage without a vector yet: `lorewell ingest` goes on.
@@ -308,13 +333,7 @@ exit 0
 #[test]
 fn a_text_comes_by_standard_input_under_a_name() {
     let place = Place::with_brain();
-    let piped = |line: &str, text: &[u8]| {
-        let mut command = place.command();
-        command.args(line.split(' ')).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(text).unwrap();
-        place.read(child.wait_with_output().unwrap()).transcript()
-    };
+    let piped = |line: &str, text: &[u8]| place.piped(line, text).transcript();
     snapbox::assert_data_eq!(
         piped("ingest - --name minutes", b"The boiler is 27 years old.\n"),
         str![[r#"
@@ -335,7 +354,7 @@ exit 0
     snapbox::assert_data_eq!(
         piped("ingest -", b"\xff\xfe"),
         str![[r#"
-2> error: reading standard input as UTF-8: stream did not contain valid UTF-8
+2> error: reading standard input as UTF-8: invalid utf-8 sequence of 1 bytes from index 0
 exit 1
 
 "#]]
@@ -394,7 +413,7 @@ brain      [PROJECT]/.lorewell
 files      1 indexed, 0 skipped, 1 failed
 passages   1
 vectors    1 of 1, by all-MiniLM-L6-v2 (int8)
-chunker    structure/1 max=256 overlap=32
+chunker    structure/1 max=222 overlap=32
 generation 1
 source     docs
 failed  docs/shut.md  reading it: Permission denied
@@ -411,4 +430,39 @@ exit 3
 
 "#]],
     );
+}
+
+#[test]
+fn no_brain_is_made_for_a_slip_of_the_fingers() {
+    let place = Place::empty();
+    for (line, said) in [
+        ("ingest nope", "error: `nope` does not exist; check the spelling\n"),
+        ("ingest", "error: nothing was ingested yet; name a folder: `lorewell ingest FOLDER`\n"),
+        ("ingest - nope", "error: `-` stands alone; read the other sources in a second call\n"),
+    ] {
+        let run = place.run(line);
+        assert!(run.code != 0 && run.stderr == said, "`{line}`: {}", run.transcript());
+    }
+    assert_eq!(place.piped("ingest -", b"\xff").code, 1);
+    assert!(!place.home().exists(), "something was made in {}", place.home().display());
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_costs_only_time() {
+    let place = Place::with_brain();
+    place.write("tea.md", "# Tea\n\nGreen tea wants water of 80 degrees.\n");
+    std::fs::create_dir_all(place.home()).unwrap();
+    std::fs::write(place.home().join("cache"), "no folder").unwrap();
+    check(
+        &place,
+        "ingest tea.md",
+        str![[r#"
+Done in [TIME] s: 1 indexed.
+2> ! going on without the embedding cache: creating `[HOME]/cache/embeddings`: Not a directory
+2> Searchable by words now; 1 passage to embed.
+exit 0
+
+"#]],
+    );
+    assert_eq!(place.json("status --json")["embedded"], 1);
 }

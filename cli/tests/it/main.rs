@@ -7,11 +7,14 @@
 
 mod place;
 
+mod brains;
 mod first_steps;
 mod hostile;
 mod ingest;
 mod offline;
 mod questions;
+mod readme;
 mod running;
 mod settings;
+mod sources;
 mod upkeep;

@@ -1,6 +1,7 @@
 //! Where a test runs the command: a project folder and a `LOREWELL_HOME`, both its own, and what a run left behind as
 //! a text that is the same on every machine.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -40,6 +41,12 @@ impl Place {
     /// Returns a place to look at the brain of the sample library, which all tests share: do not write to it.
     pub(crate) fn sample() -> Self {
         Self { scratch: TempDir::with_prefix("lorewell-it-").unwrap(), project: sample().to_owned() }
+    }
+
+    /// Returns a place to run the command where its sources lie: do not write to it.
+    pub(crate) fn repository() -> Self {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+        Self { scratch: TempDir::with_prefix("lorewell-it-").unwrap(), project }
     }
 
     /// Returns the absolute path of a file of the project.
@@ -92,6 +99,25 @@ impl Place {
         let run = self.run(line);
         assert!(run.code == 0 || run.code == 5, "`lorewell {line}` failed: {}", run.transcript());
         serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("`{line}`: {error}: {}", run.stdout))
+    }
+
+    /// Runs a command line with a text on its standard input.
+    pub(crate) fn piped(&self, line: &str, text: &[u8]) -> Run {
+        let mut command = self.command();
+        command.args(words(line)).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that leaves its standard input alone may end before it is written.
+        drop(child.stdin.take().unwrap().write_all(text));
+        self.read(child.wait_with_output().unwrap())
+    }
+
+    /// Runs a command line and returns what it prints, results and all else in the order in which they come.
+    pub(crate) fn printed(&self, line: &str) -> (String, i32) {
+        let both = tempfile::NamedTempFile::new().unwrap();
+        let stream = || both.as_file().try_clone().unwrap();
+        let status = self.command().args(words(line)).stdout(stream()).stderr(stream()).status().unwrap();
+        let text = std::fs::read_to_string(both.path()).unwrap();
+        (without_rates(&without_times(&text)), status.code().unwrap())
     }
 
     /// Runs a prepared command.
@@ -176,14 +202,18 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// Leaves out how fast an ingest goes, which it says every few seconds: `1,200 passages  240/s`.
+/// Leaves out how fast an ingest goes, which it says every few seconds: `1,200 of 5,000 passages  240/s  16s left`.
 fn without_rates(text: &str) -> String {
-    let is_rate = |line: &str| line.starts_with(|c: char| c.is_ascii_digit()) && line.trim_end().ends_with("/s");
+    let is_rate = |line: &str| {
+        let line = line.trim_end();
+        let rate = line.split_once("  ").map_or("", |(_, rate)| rate);
+        line.starts_with(|c: char| c.is_ascii_digit()) && (rate.contains("/s  ") || rate.ends_with("/s"))
+    };
     text.split_inclusive('\n').filter(|line| !is_rate(line)).collect()
 }
 
 /// Replaces durations such as `0.21 s`.
-fn without_times(text: &str) -> String {
+pub(crate) fn without_times(text: &str) -> String {
     let words: Vec<&str> = text.split_inclusive([' ', '\n']).collect();
     let is_time = |index: usize| {
         let number = words[index].strip_suffix(' ').filter(|word| word.contains('.'));

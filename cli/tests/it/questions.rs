@@ -1,8 +1,5 @@
 //! `search`, `ask` and `show` over the sample library.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use snapbox::str;
 
 use crate::place::{Place, check, copy, library};
@@ -77,8 +74,8 @@ fn scores_are_explained() {
         "search deposit --why library/bike-library.md",
         str![[r#"
 library/bike-library.md is indexed (3 passages).
-Its best passage ranks 1 of 43 for this query.
-  by words: rank 1    by meaning: rank 6
+Its best passage ranks 1 of 47 for this query.
+  by words: rank 1    by meaning: rank 5
   words found: deposit    words missing: none
 exit 0
 
@@ -259,7 +256,7 @@ exit 2
 
 "#]],
     );
-    assert_eq!(place.ok("search bicycle -n 1000 -q").stdout.matches("\n[").count() + 1, 43);
+    assert_eq!(place.ok("search bicycle -n 1000 -q").stdout.matches("\n[").count() + 1, 47);
 }
 
 #[test]
@@ -297,9 +294,17 @@ exit 3
         &place,
         "ask tea",
         str![[r#"
-Your documents do not answer this.
-2> (no passage was found)
-2> Nothing was sent anywhere.
+2> Nothing found: there are no documents yet; read some with `lorewell ingest FOLDER`.
+exit 3
+
+"#]],
+    );
+    std::fs::create_dir(place.path("empty")).unwrap();
+    check(
+        &place,
+        "ask --in empty tea",
+        str![[r#"
+2> Nothing found: `empty` has no documents that could be read.
 exit 3
 
 "#]],
@@ -375,19 +380,13 @@ fn no_answer_is_better_than_a_wrong_one() {
 #[test]
 fn a_question_comes_by_standard_input_too() {
     let place = Place::sample();
-    let asked = |words: &[&str], question: &[u8]| {
-        let mut command = place.command();
-        command.arg("ask").args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(question).unwrap();
-        place.read(child.wait_with_output().unwrap())
-    };
-    for words in [&["-"][..], &[]] {
-        let run = asked(words, b"how much is the deposit for a cargo bike?\n");
-        assert!(run.code == 0 && run.stdout.contains("100 euros"), "{}", run.transcript());
+    let question = b"how much is the deposit for a cargo bike?\n";
+    for line in ["ask -", "ask", "search - -n 1", "search -n 1"] {
+        let run = place.piped(line, question);
+        assert!(run.code == 0 && run.stdout.contains("100 euros"), "`{line}`: {}", run.transcript());
     }
     snapbox::assert_data_eq!(
-        asked(&["-"], b" \n").transcript(),
+        place.piped("ask -", b" \n").transcript(),
         str![[r#"
 2> error: what is the question? for example: lorewell ask "what did we decide about the cache?"
 exit 2
@@ -395,13 +394,41 @@ exit 2
 "#]]
     );
     snapbox::assert_data_eq!(
-        asked(&["-"], b"\xff\xff").transcript(),
+        place.piped("ask -", b"\xff\xff").transcript(),
         str![[r#"
-2> error: reading standard input as UTF-8: stream did not contain valid UTF-8
+2> error: reading standard input as UTF-8: invalid utf-8 sequence of 1 bytes from index 0
 exit 1
 
 "#]]
     );
+}
+
+#[test]
+fn a_long_question_is_refused_and_not_cut() {
+    let place = Place::sample();
+    let mut question = b"how much is the deposit for a cargo bike? ".repeat(1600);
+    question.truncate(64 * 1024 + 1);
+    for line in ["ask -", "search -"] {
+        snapbox::assert_data_eq!(
+            place.piped(line, &question).transcript(),
+            str![[r#"
+2> error: standard input is longer than 65536 bytes; ask a shorter question
+exit 1
+
+"#]]
+        );
+    }
+    question.pop();
+    assert_eq!(place.piped("search - -n 1", &question).code, 0);
+}
+
+#[test]
+fn standard_input_is_left_alone_where_words_are_given() {
+    let place = Place::sample();
+    for line in ["ask how much is the deposit for a cargo bike?", "search cargo bike deposit -n 1"] {
+        let run = place.piped(line, b"\xff\xff");
+        assert!(run.code == 0 && run.stdout.contains("100 euros"), "`{line}`: {}", run.transcript());
+    }
 }
 
 #[test]
@@ -416,8 +443,8 @@ fn a_folder_is_asked_without_set_up() {
   - The deposit is 100 euros for a cargo bike and 20 euros for a children's bike. [1]
 
 [1] bike-library.md:21-22  The bike library > How it works  verified
-2> Searchable by words now; 43 passages to embed.
-2> Read 14 files in [TIME] s (43 passages).
+2> Searchable by words now; 47 passages to embed.
+2> Read 14 files in [TIME] s (47 passages).
 2> engine: extractive (no language model) - quoting your documents directly
 2> 
 2> [TIME] s - open a source: lorewell show 1 --open
@@ -435,6 +462,17 @@ exit 0
 2> engine: extractive (no language model) - quoting your documents directly
 2> 
 2> [TIME] s - open a source: lorewell show 1 --open
+exit 0
+
+"#]],
+    );
+    check(
+        &place,
+        "show 1 -C 0",
+        str![[r#"
+bike-library.md
+    21 Borrowing is free for members; everyone else pays 12 euros a day for a cargo bike and 4 euros for anything else. The
+    22 deposit is 100 euros for a cargo bike and 20 euros for a children's bike. You can keep a cargo bike for three days and
 exit 0
 
 "#]],
@@ -548,6 +586,9 @@ fn a_source_opens_in_the_editor_at_its_line() {
     let place = Place::sample();
     let run = place.finish(place.command().env("EDITOR", "echo -n").args(["show", "library/handbook.md:3", "--open"]));
     assert_eq!((run.code, run.stdout.as_str()), (0, "+3 [PROJECT]/library/handbook.md"));
+    place.ok(r#"search "boiler years old" --type pdf -n 1"#);
+    let run = place.finish(place.command().env("EDITOR", "echo -n").args(["show", "1", "--open"]));
+    assert_eq!((run.code, run.stdout.as_str()), (0, "+1 [PROJECT]/library/annual-report.pdf"));
     let run = place.finish(place.command().env("EDITOR", "false").args(["show", "library/handbook.md", "--open"]));
     snapbox::assert_data_eq!(
         run.transcript(),

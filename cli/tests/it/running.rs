@@ -4,18 +4,23 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::place::{Place, Run};
 
 /// Passages to embed: more than one batch of them, so that a stopped run leaves some.
 const NOTES: usize = 20;
 const SECTIONS: usize = 15; // each too long to share a passage with the next
+/// Files of a report that is longer than a pipe holds, 64 KiB on Linux.
+const REPORTED: usize = 2_000;
+/// A process that has not ended by then does not listen.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn one_writes_others_read_and_ctrl_c_keeps_what_is_done() {
     let place = Place::with_brain();
     write_notes(&place);
-    let mut writer = Ingest::start(&place);
+    let mut writer = Running::start(&place, &["ingest", "docs"]);
     writer.wait_for("Searchable by words now");
     writer.signal("STOP");
 
@@ -50,7 +55,7 @@ fn one_writes_others_read_and_ctrl_c_keeps_what_is_done() {
 fn a_second_ctrl_c_stops_at_once_and_nothing_is_lost() {
     let place = Place::with_brain();
     write_notes(&place);
-    let mut writer = Ingest::start(&place);
+    let mut writer = Running::start(&place, &["ingest", "docs"]);
     writer.wait_for("Searchable by words now");
     writer.signal("INT");
     writer.wait_for("Ctrl-C again: stop at once");
@@ -60,6 +65,46 @@ fn a_second_ctrl_c_stops_at_once_and_nothing_is_lost() {
     let status = place.json("status --json");
     assert_eq!((&status["embedded"], &status["indexed"]), (&status["chunks"], &NOTES.into()));
     place.ok("doctor");
+}
+
+#[test]
+fn ctrl_c_while_a_folder_is_read_asks_nothing() {
+    let place = Place::empty();
+    write_notes(&place);
+    let mut asking = Running::start(&place, &["ask", "--in", "docs", "who has a kettle?"]);
+    asking.wait_for("Searchable by words now");
+    asking.signal("STOP");
+    asking.signal("INT");
+    asking.signal("CONT");
+    let stopped = asking.end(&place);
+    assert_eq!((stopped.code, stopped.stdout.as_str()), (130, ""), "{}", stopped.transcript());
+    assert!(
+        stopped.stderr.ends_with("Stopped; the question was not asked. Ask again to go on.\n"),
+        "{}",
+        stopped.stderr
+    );
+}
+
+#[test]
+fn ctrl_c_after_an_ingest_ends_the_process() {
+    let place = Place::with_brain();
+    // A report that fills the pipe: while nobody reads it, the process is busy with it.
+    for number in 0..REPORTED {
+        place.write(&format!("docs/{number:0>100}.svg"), "");
+    }
+    let mut ingest = Running::start(&place, &["ingest", "docs", "--json"]);
+    let mut first = [0];
+    ingest.child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    ingest.signal("INT");
+    let began = Instant::now();
+    let status = loop {
+        match ingest.child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if began.elapsed() > PATIENCE => panic!("Ctrl-C did nothing"),
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert_eq!(status.code(), Some(130));
 }
 
 fn write_notes(place: &Place) {
@@ -74,17 +119,17 @@ fn write_notes(place: &Place) {
     }
 }
 
-/// An ingest in its own process; none outlives the test.
-struct Ingest {
+/// A command in its own process; none outlives the test.
+struct Running {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
     said: String,
 }
 
-impl Ingest {
-    fn start(place: &Place) -> Self {
+impl Running {
+    fn start(place: &Place, words: &[&str]) -> Self {
         let mut command = place.command();
-        command.args(["ingest", "docs"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr, said: String::new() }
@@ -115,7 +160,7 @@ impl Ingest {
     }
 }
 
-impl Drop for Ingest {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill(); // it has ended already, unless the test is failing
         let _ = self.child.wait();

@@ -11,19 +11,19 @@ fn documents_are_listed() {
         &place,
         "ls",
         str![[r#"
-library/annual-report.pdf  Annual report 2025  pdf, 4 passages
+library/annual-report.pdf  Annual report 2025  pdf, 5 passages
 library/bike-library.md  The bike library  markdown, 3 passages
 library/handbook.md  Member handbook  markdown, 5 passages
 library/incidents.jsonl  jsonl, 6 passages
 library/meeting-notes/2026-01-14-members.txt  text, 1 passage
 library/meeting-notes/2026-02-11-members.txt  text, 1 passage
-library/meeting-notes/2026-03-18-assembly.txt  text, 1 passage
+library/meeting-notes/2026-03-18-assembly.txt  text, 2 passages
 library/opening-hours.json  json, 2 passages
 library/prices.csv  csv, 2 passages
 library/refunds-and-returns.md  Refunds and returns  markdown, 2 passages
 library/supplier-agreement.docx  Supplier agreement  docx, 5 passages
-library/tools/torque.py  code, 4 passages
-library/volunteer-guide.md  Your first shifts  markdown, 4 passages
+library/tools/torque.py  code, 5 passages
+library/volunteer-guide.md  Your first shifts  markdown, 5 passages
 library/workshop-manual.html  Workshop manual - Kettle Lane Cycles  html, 3 passages
 2> 14 documents.
 exit 0
@@ -44,7 +44,7 @@ exit 0
         &place,
         "ls library/tools --jsonl -q",
         str![[r#"
-{"schema":1,"path":"library/tools/torque.py","format":"code","title":null,"date":"[..]","tags":[],"bytes":2247,"chunks":4}
+{"schema":1,"path":"library/tools/torque.py","format":"code","title":null,"date":"[..]","tags":[],"bytes":2247,"chunks":5}
 exit 0
 
 "#]],
@@ -69,9 +69,9 @@ fn the_status_adds_up() {
         str![[r#"
 brain      [PROJECT]/.lorewell
 files      14 indexed, 0 skipped, 0 failed
-passages   43
-vectors    43 of 43, by all-MiniLM-L6-v2 (int8)
-chunker    structure/1 max=256 overlap=32
+passages   47
+vectors    47 of 47, by all-MiniLM-L6-v2 (int8)
+chunker    structure/1 max=222 overlap=32
 generation 1
 source     library
 2> No file was skipped or failed.
@@ -80,7 +80,7 @@ exit 0
 "#]],
     );
     let status = place.json("status --json");
-    assert_eq!((&status["indexed"], &status["chunks"], &status["embedded"]), (&14.into(), &43.into(), &43.into()));
+    assert_eq!((&status["indexed"], &status["chunks"], &status["embedded"]), (&14.into(), &47.into(), &47.into()));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn documents_are_taken_out_and_files_stay() {
         &place,
         "rm nope",
         str![[r#"
-2> error: nothing under `nope` is in the index; `lorewell ls` lists the documents
+2> error: nothing under `nope` is in the index, so nothing was taken out; `lorewell ls` lists the documents
 exit 1
 
 "#]],
@@ -103,10 +103,21 @@ exit 1
         "rm docs/a.md",
         str![[r#"
 Took 1 file (1 passage) out of the brain; nothing on disk was touched.
+2> 1 file still lies under the source `docs`: the next ingest reads it again, unless it is deleted or named in `.lorewellignore`.
 exit 0
 
 "#]],
     );
+    check(
+        &place,
+        "rm docs/b.md nope docs/c.md",
+        str![[r#"
+2> error: nothing under `nope` or `docs/c.md` is in the index, so nothing was taken out; `lorewell ls` lists the documents
+exit 1
+
+"#]],
+    );
+    assert_eq!(place.ok("ls").stderr, "1 document.\n");
     check(
         &place,
         "rm docs --json",
@@ -144,6 +155,32 @@ exit 1
 }
 
 #[test]
+fn what_the_next_ingest_reads_again_is_said() {
+    let place = Place::with_brain();
+    for name in ["a", "b", "c", "d"] {
+        place.write(&format!("docs/{name}.md"), format!("# Note {name}\n"));
+    }
+    place.write("other.md", "# Other\n");
+    place.ok("ingest docs other.md -q");
+    std::fs::remove_file(place.path("docs/d.md")).unwrap();
+    check(
+        &place,
+        "rm docs/a.md docs/b.md docs/a.md docs/d.md other.md",
+        str![[r#"
+Took 4 files (4 passages) out of the brain; nothing on disk was touched.
+2> 2 files still lie under the source `docs`: the next ingest reads them again, unless they are deleted or named in `.lorewellignore`.
+exit 0
+
+"#]],
+    );
+    place.write("docs/.lorewellignore", "a.md\n");
+    let again = place.json("ingest --json");
+    assert_eq!((&again["indexed"], &again["unchanged"]), (&1.into(), &1.into()), "{again}");
+    let run = place.ok("rm docs");
+    assert_eq!(run.stderr, "", "the folder is no source any more");
+}
+
+#[test]
 fn the_doctor_finds_nothing_wrong() {
     let place = Place::sample();
     let run = place.ok("doctor");
@@ -154,7 +191,7 @@ fn the_doctor_finds_nothing_wrong() {
   ok    config  [HOME]/config.toml (none: defaults)
   ok    vectors by all-MiniLM-L6-v2 (int8)
   ok    loaders run isolated
-  ok    brain   [PROJECT]/.lorewell: 14 files, 43 passages, generation 1, words and vectors agree
+  ok    brain   [PROJECT]/.lorewell: 14 files, 47 passages, generation 1, words and vectors agree
 0 failures, 0 warnings
 
 "#]]
@@ -204,7 +241,7 @@ exit 0
         str![[r#"
   ok    lorewell [..] core[..]
   ok    config  [HOME]/config.toml (none: defaults)
-  fail  vectors opening the setting `embedder`: opening the embedder `nowhere`: there is no `config.json`; is it a model directory?   fix: lorewell config explain embedder
+  fail  vectors opening the setting `embedder`: opening the embedder `[PROJECT]/nowhere`: there is no `config.json`; is it a model directory?   fix: lorewell config explain embedder
   ok    loaders run isolated
   ok    brain   [PROJECT]/.lorewell: 1 file, 1 passage, generation 1, words and vectors agree
   warn  1 passage without a vector yet   fix: lorewell ingest
@@ -255,4 +292,27 @@ exit 1
 
 "#]],
     );
+}
+
+#[test]
+fn a_model_is_looked_for_where_the_setting_was_written() {
+    let place = Place::with_brain();
+    place.write("below/note.md", "");
+    std::fs::create_dir_all(place.home()).unwrap();
+    let vectors = |variable: Option<&str>| {
+        let mut command = place.command();
+        command.arg("doctor").current_dir(place.path("below"));
+        command.envs(variable.map(|value| ("LOREWELL_EMBEDDER", value)));
+        let run = place.finish(&mut command);
+        assert_eq!(run.code, 6, "{}", run.transcript());
+        let said = run.stdout.lines().find(|line| line.contains("opening the embedder")).unwrap().to_owned();
+        said.split('`').nth(3).unwrap().to_owned()
+    };
+    std::fs::write(place.home().join("config.toml"), "embedder = \"models/bge\"\n").unwrap();
+    assert_eq!(vectors(None), "[HOME]/models/bge");
+    place.write(".lorewell/config.toml", "embedder = \"models/bge\"\n");
+    assert_eq!(vectors(None), "[PROJECT]/models/bge");
+    place.write(".lorewell/config.toml", "embedder = \"~/bge\"\n");
+    assert_eq!(vectors(None), "[HOME]/bge");
+    assert_eq!(vectors(Some("models/bge")), "models/bge");
 }
