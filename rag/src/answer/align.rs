@@ -29,6 +29,10 @@ impl Run {
         if self.equal {
             return Some(quoted.iter().map(chars).sum());
         }
+        // It may be a name, and `Johnston` is not a slip for `Johnson`: names are what a sentence is about.
+        if quoted.iter().chain(said).any(|word| word.is_capital) {
+            return None;
+        }
         if said.is_empty() {
             return quoted.iter().all(|word| is_light(&word.folded)).then_some(0);
         }

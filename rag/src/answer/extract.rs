@@ -117,7 +117,7 @@ pub struct Draft<'a> {
     passages: &'a [Passage<'a>],
     question: Question,
     candidates: Vec<Candidate>,
-    headings: Terms,
+    said: Vec<Terms>, // by each passage, also where nothing can be quoted, and by its headings
 }
 
 impl<'a> Draft<'a> {
@@ -129,7 +129,9 @@ impl<'a> Draft<'a> {
         let Reading { mut candidates, frames, .. } = read;
         let mut question = Question::read(question, terms_of);
         question.weigh(candidates.iter().map(|candidate| &candidate.terms));
-        let whole: Vec<(f32, f32)> = passages.iter().map(|passage| of_passage(&question, passage, terms_of)).collect();
+        let whole: Vec<Terms> = passages.iter().map(|passage| of_passage(passage, terms_of)).collect();
+        let shares: Vec<(f32, f32)> =
+            whole.iter().map(|said| (question.share([said]), question.names([said]))).collect();
         let best = passages.iter().map(|passage| passage.score).fold(0.0, f32::max);
         for (candidate, frame) in candidates.iter_mut().zip(&frames) {
             let passage = &passages[candidate.passage];
@@ -139,8 +141,8 @@ impl<'a> Draft<'a> {
             candidate.features = Features {
                 coverage: question.share([&candidate.terms]),
                 context: question.share(about),
-                passage: whole[candidate.passage].0,
-                names: whole[candidate.passage].1,
+                passage: shares[candidate.passage].0,
+                names: shares[candidate.passage].1,
                 heading: likeness,
                 list: match candidate.list {
                     Some(_) if !question.wants_one_fact() => likeness.max(question.likeness(&frame.lead)),
@@ -152,8 +154,7 @@ impl<'a> Draft<'a> {
                 closeness: None,
             };
         }
-        let headings = frames.into_iter().flat_map(|frame| frame.around.into_iter().flatten().chain(frame.heading));
-        Self { passages, question, headings: headings.collect(), candidates }
+        Self { passages, question, candidates, said: whole }
     }
 
     /// Returns the number of every sentence worth embedding with its text, best first.
@@ -200,8 +201,7 @@ impl<'a> Draft<'a> {
         }
         let most = support(&self.candidates[best].features);
         if most < support_min {
-            let missing =
-                self.question.missing(self.candidates.iter().map(|candidate| &candidate.terms).chain([&self.headings]));
+            let missing = self.question.missing(&self.said);
             return self.abstain(Reason::Unsupported { support: most, missing });
         }
         let (chosen, left_out) =
@@ -295,11 +295,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Returns the shares of the question, and of its names, that a passage says with its headings.
-fn of_passage(question: &Question, passage: &Passage<'_>, terms_of: TermsOf<'_>) -> (f32, f32) {
-    let texts = passage.headings.iter().map(String::as_str).chain([passage.text]);
-    let said: Terms = texts.flat_map(terms_of).collect();
-    (question.share([&said]), question.names([&said]))
+/// Returns the terms that a passage says with its headings.
+fn of_passage(passage: &Passage<'_>, terms_of: TermsOf<'_>) -> Terms {
+    passage.headings.iter().map(String::as_str).chain([passage.text]).flat_map(terms_of).collect()
 }
 
 fn quote(candidate: &Candidate) -> Quote {

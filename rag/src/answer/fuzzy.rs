@@ -1,8 +1,9 @@
 //! Finds a quotation that differs from its source in small things: a typo, a word broken at a line end, words left out.
 //!
 //! Windows of the source that share most of the quotation's words are aligned with it word by word. What differs must
-//! be small *and* harmless: decisive words are the same in the same order, no word is exchanged for another one, and
-//! nothing but an article is added. A quotation that fails this may be close, but it is not what the source says.
+//! be small *and* harmless: decisive words are the same in the same order, no word is exchanged for another one, none
+//! that differs may be a name, and nothing but an article is added. A quotation that fails this may be close, but it is
+//! not what the source says.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;

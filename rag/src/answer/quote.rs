@@ -1,6 +1,7 @@
 //! Answering by quoting: search, choose sentences, hold each against its source, and say so when nothing supports an
 //! answer.
 
+use std::collections::HashSet;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -9,7 +10,7 @@ use lorewell_model::Result;
 use serde::Serialize;
 
 use super::extract::{Draft, Extraction, Group, Passage, Reason};
-use super::verify::{Sources, Standing};
+use super::verify::{Checked, Loss, Sources, Standing};
 use crate::index::Index;
 use crate::place::Place;
 use crate::search::{Filter, Fusion, Hit, Hits, Meaning};
@@ -46,6 +47,8 @@ pub struct Answer {
     pub support: f32,
     /// Items of a quoted list that did not fit.
     pub left_out: usize,
+    /// Sentences left out because their source does not say them any more, is gone or cannot be read.
+    pub dropped: usize,
     /// The passages looked at, closest first.
     pub nearest: Vec<Hit>,
     /// How far the search by meaning could be used.
@@ -56,7 +59,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Sentence {
-    /// The sentence as it stands in the document.
+    /// The sentence as it stands in the document now.
     pub text: String,
     /// Number of its citation, from 1.
     pub citation: usize,
@@ -79,7 +82,7 @@ pub struct Citation {
     pub place: Place,
     /// Titles of the sections around it, outermost first.
     pub headings: Vec<String>,
-    /// The quoted sentences.
+    /// The quoted sentences, as they stand in the document now.
     pub quotes: Vec<String>,
     /// How they stand to the source as it is now.
     pub standing: Standing,
@@ -147,6 +150,7 @@ impl QuoteRequest {
             abstained: None,
             support: 0.0,
             left_out: 0,
+            dropped: 0,
             nearest: found.hits,
             meaning: found.meaning,
         };
@@ -205,35 +209,51 @@ fn passage(hit: &Hit) -> Passage<'_> {
 
 /// Checks every sentence against its source. What the source does not say is not shown.
 async fn cite(mut answer: Answer, groups: Vec<Group>, mut sources: Sources) -> Result<Answer> {
+    let (mut losses, mut shown) = (Vec::new(), HashSet::new());
     for group in groups {
         for quote in group.quotes {
             let hit = &answer.nearest[group.passage];
-            let text = hit.text[quote.range.clone()].to_owned();
             let at = hit.range.start + quote.range.start..hit.range.start + quote.range.end;
-            let checked = sources.check(&hit.path, &text, at, &hit.place).await?;
-            if checked.standing == Standing::Unsupported {
-                continue;
+            let checked = match sources.check(&hit.path, &hit.text[quote.range], at).await? {
+                Ok(checked) => checked,
+                Err(loss) => {
+                    losses.push(loss);
+                    continue;
+                }
+            };
+            if !shown.insert((hit.path.clone(), checked.range.clone())) {
+                continue; // two sentences have become one since they were indexed
             }
+            let text = checked.text.clone();
             let (path, headings) = (hit.path.clone(), hit.headings.clone());
-            let citation = place_citation(&mut answer, path, headings, checked.place, checked.standing, text.clone());
+            let citation = place_citation(&mut answer, path, headings, checked);
             answer.sentences.push(Sentence { text, citation, support: quote.support });
         }
     }
+    answer.dropped = losses.len();
     if answer.sentences.is_empty() {
-        answer.abstained = Some("the sources have changed and no longer say it; run `lorewell ingest`".to_owned());
+        answer.abstained = Some(lost(&losses));
+    } else if answer.dropped > 0 {
+        answer.support = answer.sentences.iter().map(|sentence| sentence.support).fold(0.0, f32::max);
     }
     Ok(answer)
 }
 
+/// Says why none of the sentences can be shown: first what the reader can do something about.
+fn lost(losses: &[Loss]) -> String {
+    let why = losses.iter().find_map(|loss| if let Loss::Unread(why) = loss { Some(why) } else { None });
+    match why {
+        Some(why) => format!("the source could not be read ({why}); ask again when it can"),
+        None if losses.contains(&Loss::Changed) => {
+            "the sources have changed and no longer say it; run `lorewell ingest`".to_owned()
+        }
+        None => "the source is gone; run `lorewell ingest`".to_owned(),
+    }
+}
+
 /// Adds a sentence to the citation it continues, or begins a new one, and returns its number.
-fn place_citation(
-    answer: &mut Answer,
-    path: String,
-    headings: Vec<String>,
-    place: Place,
-    standing: Standing,
-    quote: String,
-) -> usize {
+fn place_citation(answer: &mut Answer, path: String, headings: Vec<String>, checked: Checked) -> usize {
+    let Checked { standing, place, text: quote, .. } = checked;
     let headings = if place.headings.is_empty() { headings } else { place.headings.clone() };
     if let Some(last) = answer.citations.last_mut()
         && last.path == path
@@ -266,3 +286,6 @@ fn abstain(mut answer: Answer, reason: &Reason, nearest: &[(usize, f32)]) -> Ans
     answer.nearest = order;
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,9 @@
 //! The words of a text as a quotation is compared by: what markup, typography and line breaks cannot change.
 //!
-//! Words are folded by NFKC and case. Emphasis, backticks, quotation marks, dashes, brackets and link targets are not
-//! words; numbers keep their sign, decimals and powers; symbols that carry meaning (`%`, `€`, `<`, `!` in code) are
-//! words of their own. Scripts without spaces give one word a character.
+//! Words are folded by NFKC and case. Emphasis, backticks, quotation marks, list marks, brackets and link targets are not
+//! words; numbers keep their sign, decimals and powers; symbols that carry meaning (`%`, `€`, `<`, `!` in code, `*`
+//! between operands) are words of their own, and so is a dash, since `a - b` may be a difference. Scripts without
+//! spaces give one word a character.
 
 use std::ops::Range;
 
@@ -16,6 +17,7 @@ use crate::sentences::is_spaceless;
 pub(super) struct Word {
     pub(super) range: Range<usize>,
     pub(super) folded: String,
+    pub(super) is_capital: bool, // it begins with a capital, so it may be a name
 }
 
 /// Reads words from a part of a text.
@@ -93,10 +95,30 @@ impl<'a> Words<'a> {
             '<' => true,
             '=' => !self.is_run(at, c),
             '>' | '+' => !self.is_run(at, c) && !self.is_at_line_start(at),
+            '*' | '/' => self.joins_operands(at, c),
+            '^' => !self.text[..at].ends_with('['), // of a footnote
+            '—' => true,
+            '-' | '−' | '–' => self.is_between_spaces(at, c) && !self.is_at_line_start(at),
             '#' => follows_word,
             '!' => !follows_word && next.is_some_and(|next| next == '=' || next.is_alphanumeric()),
             _ => false,
         }
+    }
+
+    /// Tells an operator from emphasis and from the mark of a list: `a * b` and `3*4`, not `*b*`.
+    fn joins_operands(&self, at: usize, c: char) -> bool {
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let joins_numbers = is_digit(self.before(at)) && is_digit(self.after(at, c));
+        joins_numbers || (self.is_between_spaces(at, c) && !self.is_at_line_start(at))
+    }
+
+    fn is_between_spaces(&self, at: usize, c: char) -> bool {
+        let is_space = |c: Option<char>| c.is_some_and(char::is_whitespace);
+        is_space(self.before(at)) && is_space(self.after(at, c))
+    }
+
+    fn after(&self, at: usize, c: char) -> Option<char> {
+        self.text[at + c.len_utf8()..].chars().next()
     }
 
     fn before(&self, at: usize) -> Option<char> {
@@ -174,14 +196,14 @@ fn fold(word: &str, folded: &mut String) {
     for c in word.chars().filter(|&c| !is_ignorable(c)) {
         match c {
             '’' => folded.push('\''),
-            '−' | '–' => folded.push('-'),
+            '−' | '–' | '—' => folded.push('-'),
             // NFKC would make 10² the number 102.
             '²' | '³' | '¹' | '\u{2070}'..='\u{2079}' => folded.push('^'),
             '\u{2080}'..='\u{2089}' => folded.push('_'),
             '¼'..='¾' | '\u{2150}'..='\u{215f}' => folded.push('+'),
             _ => {}
         }
-        if !matches!(c, '’' | '−' | '–') {
+        if !matches!(c, '’' | '−' | '–' | '—') {
             folded.push(c);
         }
     }
@@ -195,7 +217,8 @@ pub(super) fn words(text: &str, region: Range<usize>) -> Vec<Word> {
     let mut folded = String::new();
     let mut words = Vec::new();
     while let Some(range) = reader.read(&mut folded) {
-        words.push(Word { range, folded: folded.clone() });
+        let is_capital = text[range.clone()].starts_with(char::is_uppercase);
+        words.push(Word { range, folded: folded.clone(), is_capital });
     }
     words
 }
@@ -216,7 +239,7 @@ mod tests {
     fn markup_and_typography_vanish() {
         check(
             "Each _owner_ “can’t” **be** `Rc`—[two](ch04-01.html#x \"t\") now.[^n1]",
-            &["each", "owner", "can't", "be", "rc", "two", "now"],
+            &["each", "owner", "can't", "be", "rc", "-", "two", "now"],
         );
         check("> quoted\n> - item\n# Head", &["quoted", "item", "head"]);
         check("ﬁne Ｆull e\u{301}t\u{e9} co\u{ad}op", &["fine", "full", "\u{e9}t\u{e9}", "coop"]);
@@ -231,6 +254,14 @@ mod tests {
             &["a", "!", "=", "b", "!", "x", "a", "<", "=", "b", "wow", "$", "3", "c", "#"],
         );
         check("handlers[0](17)", &["handlers", "0", "17"]);
+        check(
+            "a * b / c ^ d - e – f, 3*4, 3/4, x^2",
+            &["a", "*", "b", "/", "c", "^", "d", "-", "e", "-", "f", "3", "*", "4", "3", "/", "4", "x", "^", "2"],
+        );
+        check(
+            "* a *b* **c** un*d*e km/h\n- f\n  * g\n---\n\n| - |",
+            &["a", "b", "c", "un", "d", "e", "km", "h", "f", "g", "-"],
+        );
         check("Title\n=====\nsnake_case", &["title", "snake_case"]);
     }
 

@@ -1,5 +1,6 @@
 //! What must hold of every loaded document, whatever the bytes were. Chunking, search and citations rely on it, so
-//! each load is checked; the cost is a pass over the structure, not over the text.
+//! each load is checked, and again what a worker process hands over; the cost is a pass over the structure, not over
+//! the text.
 
 use std::ops::Range;
 
@@ -7,15 +8,24 @@ use crate::document::{Document, Piece, SourceMap};
 
 /// Returns what is wrong with a document that was loaded from `source`.
 pub(crate) fn check(document: &Document, source: &[u8]) -> Result<(), String> {
+    match &document.source {
+        SourceMap::Same if document.text.as_bytes() != source => Err("the text is not the file".to_owned()),
+        _ => check_structure(document, source.len()),
+    }
+}
+
+/// Returns what is wrong with a document that was loaded from a source of a length, without a look at its bytes.
+pub(crate) fn check_structure(document: &Document, source_bytes: usize) -> Result<(), String> {
     check_blocks(document)?;
     check_sections(document)?;
     match &document.source {
-        SourceMap::Same if document.text.as_bytes() != source => Err("the text is not the file".to_owned()),
-        SourceMap::Pieces(pieces) => check_pieces(pieces, &document.text, source),
-        SourceMap::Pages { starts } if !is_ascending_within(starts, document.text.len()) => {
-            Err("pages do not ascend within the text".to_owned())
-        }
-        SourceMap::Same | SourceMap::Pages { .. } | SourceMap::Headings => Ok(()),
+        SourceMap::Pieces(pieces) => check_pieces(pieces, &document.text, source_bytes),
+        SourceMap::Pages { starts } if !starts.is_sorted() => Err("pages do not ascend".to_owned()),
+        SourceMap::Pages { starts } => match starts.iter().find(|start| !document.text.is_char_boundary(**start)) {
+            Some(start) => Err(format!("a page starts at {start}, which is no place in the text")),
+            None => Ok(()),
+        },
+        SourceMap::Same | SourceMap::Headings => Ok(()),
     }
 }
 
@@ -45,24 +55,20 @@ fn check_sections(document: &Document) -> Result<(), String> {
     Ok(())
 }
 
-fn check_pieces(pieces: &[Piece], text: &str, source: &[u8]) -> Result<(), String> {
+fn check_pieces(pieces: &[Piece], text: &str, source_bytes: usize) -> Result<(), String> {
     let (mut text_end, mut source_start, mut line) = (0, 0, 1);
     for (index, piece) in pieces.iter().enumerate() {
         slice(text, &piece.text)?;
         if piece.text.start != text_end || piece.text.is_empty() {
             return Err(format!("piece {index} covers {:?} and not the text from {text_end}", piece.text));
         }
-        let is_inside = piece.source.start <= piece.source.end && piece.source.end <= source.len();
+        let is_inside = piece.source.start <= piece.source.end && piece.source.end <= source_bytes;
         if !is_inside || piece.source.start < source_start || piece.line < line {
             return Err(format!("piece {index} comes from {:?}, line {}", piece.source, piece.line));
         }
         (text_end, source_start, line) = (piece.text.end, piece.source.start, piece.line);
     }
     if text_end == text.len() { Ok(()) } else { Err(format!("no piece covers the text from {text_end}")) }
-}
-
-fn is_ascending_within(starts: &[usize], end: usize) -> bool {
-    starts.is_sorted() && starts.last().is_none_or(|last| *last <= end)
 }
 
 fn is_blank(text: &str, range: &Range<usize>) -> Result<bool, String> {
@@ -107,9 +113,12 @@ mod tests {
             broken(|d| d.source = SourceMap::Pieces(vec![piece(0..4, 3..9)])),
             "piece 0 comes from 3..9, line 1"
         );
-        assert_eq!(
-            broken(|d| d.source = SourceMap::Pages { starts: vec![3, 2] }),
-            "pages do not ascend within the text"
-        );
+        assert_eq!(broken(|d| d.source = SourceMap::Pages { starts: vec![3, 2] }), "pages do not ascend");
+        for start in [1, 5] {
+            assert_eq!(
+                broken(|d| d.source = SourceMap::Pages { starts: vec![0, start] }),
+                format!("a page starts at {start}, which is no place in the text")
+            );
+        }
     }
 }

@@ -25,7 +25,8 @@ pub(super) enum Top {
     Unclosed,
 }
 
-/// Reads the front matter of a file.
+/// Reads the front matter of a file. A fence alone proves nothing: `---` is also a thematic break, and what stands
+/// between two of them is text that must not get lost.
 pub(super) fn read(text: &str) -> Top {
     let mut lines = text.split_inclusive('\n');
     let Some(first) = lines.next() else { return Top::Absent };
@@ -39,16 +40,50 @@ pub(super) fn read(text: &str) -> Top {
     for line in lines {
         let fence = line.trim_end();
         if fence == if is_toml { "+++" } else { "---" } || (fence == "..." && !is_toml) {
-            return Top::Present(fields(&text[start..at], is_toml), at + line.len());
+            let block = &text[start..at];
+            return match block.trim().is_empty() || is_front_matter(block, is_toml) {
+                true => Top::Present(fields(block, is_toml), at + line.len()),
+                false => Top::Absent,
+            };
         }
         at += line.len();
     }
-    // A lone `---` is a thematic break; only a key after it shows that front matter was meant.
-    let second = text[start..].lines().next().unwrap_or_default();
-    match split_key(second, is_toml) {
-        Some(_) => Top::Unclosed,
-        None => Top::Absent,
+    if text[start..].lines().next().is_some_and(|line| is_key(line, is_toml)) { Top::Unclosed } else { Top::Absent }
+}
+
+/// Tells the lines of front matter from text between two thematic breaks: the first is a key, keys are most of them,
+/// and what follows a blank line is neither a paragraph nor a heading.
+fn is_front_matter(block: &str, is_toml: bool) -> bool {
+    let (mut keys, mut others, mut is_after_blank) = (0, 0, true);
+    let mut lines = block.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_before_blank = lines.peek().is_some_and(|next| next.trim().is_empty());
+        if line.trim().is_empty() {
+            is_after_blank = true;
+            continue;
+        }
+        if line.starts_with('#') {
+            if is_after_blank && is_before_blank && !is_toml {
+                return false; // `# Monday`
+            }
+        } else if is_key(line, is_toml) {
+            keys += 1;
+        } else if keys == 0 || (is_after_blank && !is_toml && !continues(line)) {
+            return false;
+        } else if !continues(line) {
+            others += 1;
+        }
+        is_after_blank = false;
     }
+    // `+++` is no thematic break, and a string in TOML may have many lines.
+    if is_toml { keys > 0 } else { keys > others }
+}
+
+/// Tells whether a line names a key, or a table of TOML.
+fn is_key(line: &str, is_toml: bool) -> bool {
+    let is_table = is_toml && line.starts_with('[') && line.trim_end().ends_with(']');
+    // `https://…` is an address.
+    is_table || split_key(line, is_toml).is_some_and(|(_, value)| !value.starts_with("//"))
 }
 
 fn fields(yaml_or_toml: &str, is_toml: bool) -> FrontMatter {
@@ -180,6 +215,27 @@ mod tests {
         assert_eq!(read("---\n\nA break above.\n"), Top::Absent);
         assert_eq!(read("----\ntitle: x\n----\n"), Top::Absent);
         assert_eq!(read("---\ntitle: x\n"), Top::Unclosed);
+        assert_eq!(read("---\n\nNote: a break above.\n"), Top::Absent);
         assert_eq!(read(""), Top::Absent);
+    }
+
+    #[test]
+    fn text_between_two_thematic_breaks_is_no_front_matter() {
+        for text in [
+            "---\n\n# Monday\n\nnotes…\n\n---\n\n# Tuesday",
+            "---\n\n# Monday\n\nnotes: many\n\n---\n\n# Tuesday",
+            "---\n# Monday\n---\n# Tuesday",
+            "---\n\nNote: call Bob.\n\nA paragraph.\n\n---\n\n# Tuesday",
+            "---\nMood: good\nWeather: fine\n\n# Monday\n\n- tea\n\n---\n",
+            "---\nNote: call Bob, who\nis at home\nand waits.\n---\n",
+            "---\nJust a sentence: with a colon.\n---\nbody",
+            "---\nhttps://example.org/a: a link\n---\nbody",
+            "+++\nA sentence.\n+++\nbody",
+        ] {
+            assert_eq!(read(text), Top::Absent, "{text:?}");
+        }
+        check("---\n\n# written by hand\n# for now\ntitle: x\n\ntags: a\n# end\n---\nbody", Some("x"), &["a"], None);
+        check("---\n\n---\nbody", None, &[], None);
+        check("+++\n# by hand\n\n[extra]\ntitle = 'no'\n+++\nbody", None, &[], None);
     }
 }

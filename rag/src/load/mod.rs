@@ -47,7 +47,7 @@ pub use worker::{Limits, Loaded, Loader, Worker, serve, serve_with};
 
 /// Counts the versions of the loaders. A higher one has all files read again: say so where a loader reads more, or
 /// better, than it did.
-pub(crate) const LOADERS: u64 = 1;
+pub(crate) const LOADERS: u64 = 2;
 
 /// Turns the bytes of a file into a document.
 ///

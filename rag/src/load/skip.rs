@@ -33,6 +33,9 @@ pub enum SkipReason {
     NotAFile,
     /// The file system refused; in its words.
     Unreadable(String),
+    /// A folder under an ignore file that cannot be read, and why not. It is left out: without the rules too much of it
+    /// would be loaded.
+    UnreadableRules(String),
 }
 
 impl SkipReason {
@@ -52,7 +55,7 @@ impl SkipReason {
     /// Tells whether something ought to be done about the file; the others are left out on purpose.
     #[must_use]
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Encrypted | Self::Unreadable(_))
+        matches!(self, Self::Encrypted | Self::Unreadable(_) | Self::UnreadableRules(_))
     }
 
     fn worded(self, path: &Path) -> Error {
@@ -72,7 +75,7 @@ impl SkipReason {
             }
             Self::TooLarge { bytes, max } => Error::new(
                 Kind::Limit,
-                format!("`{path}` has {bytes} bytes and the limit is {max}; split it or raise the limit"),
+                format!("`{path}` has {bytes} bytes and the limit is {max}; split it into smaller files"),
             ),
             Self::SymlinkLoop => Error::new(
                 Kind::BadInput,
@@ -85,6 +88,10 @@ impl SkipReason {
             Self::Unreadable(why) => {
                 Error::new(Kind::Io, format!("`{path}` cannot be read ({why}); check its permissions"))
             }
+            Self::UnreadableRules(why) => Error::new(
+                Kind::Io,
+                format!("the ignore rules of `{path}` cannot be read ({why}); mend the file, or remove it to load all"),
+            ),
         }
     }
 }
@@ -98,10 +105,14 @@ impl fmt::Display for SkipReason {
             Self::Binary => f.write_str("binary"),
             Self::UnknownType(ending) => write!(f, "unknown type `.{ending}`"),
             Self::Encrypted => f.write_str("encrypted"),
-            Self::TooLarge { bytes, max } => write!(f, "{bytes} bytes, more than the limit of {max}"),
+            Self::TooLarge { bytes, max } => write!(f, "{bytes} bytes, more than the limit of {max}; split it"),
             Self::SymlinkLoop => f.write_str("symbolic link loop"),
             Self::NotAFile => f.write_str("not a regular file"),
             Self::Unreadable(why) => write!(f, "unreadable: {why}"),
+            Self::UnreadableRules(why) => write!(
+                f,
+                "left out, since its ignore rules cannot be read ({why}); mend the file, or remove it to load all"
+            ),
         }
     }
 }

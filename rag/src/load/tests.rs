@@ -157,6 +157,20 @@ fn markdown_survives_slips() {
 }
 
 #[test]
+fn nothing_between_two_thematic_breaks_is_lost() {
+    check(
+        "diary.md",
+        "---\n\n# Monday\n\nnotes…\n\n---\n\n# Tuesday",
+        expect![[r##"
+            title: Monday
+            3@5 Heading [Monday] "# Monday"
+            5@15 Paragraph [Monday] "notes…"
+            9@30 Heading [Tuesday] "# Tuesday"
+        "##]],
+    );
+}
+
+#[test]
 fn text_is_parted_by_blank_lines() {
     check(
         "a.txt",

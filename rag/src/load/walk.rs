@@ -362,7 +362,7 @@ mod tests {
             🦀 e.md
             - a.mp3: unknown type `.mp3`
             - b.txt: empty
-            - c.txt: 1001 bytes, more than the limit of 1000"#]],
+            - c.txt: 1001 bytes, more than the limit of 1000; split it"#]],
         );
     }
 

@@ -101,12 +101,42 @@ fn changed_meaning_does_not() {
         "The whole committee of the northern region increased the fee to 2.5 % in the spring of 1998",
         "of 1998, and the organi",
         "own cost in Paris",
+        "See the terms for special cases, there are many.",
     ] {
         check_at(
             FIRST,
             quote,
             if quote == "of 1998, and the organi" { "verified: of 1998, and the organi" } else { "unsupported" },
         );
+    }
+}
+
+#[test]
+fn another_operator_is_another_claim() {
+    for (source, other) in [
+        ("The total is price * count and no more.", "The total is price / count and no more."),
+        ("The total is price + count and no more.", "The total is price - count and no more."),
+        ("The total is price - count and no more.", "The total is price count and no more."),
+        ("The area grows with 2 ^ n over time.", "The area grows with 2 n over time."),
+        ("It holds for a < b in all cases.", "It holds for a > b in all cases."),
+        ("It holds for a = b in all cases.", "It holds for a b in all cases."),
+        ("The result of 3*4 is what we want.", "The result of 3/4 is what we want."),
+    ] {
+        assert_eq!(check(other, source, 0..source.len()), Verdict::Unsupported, "{other}");
+        assert!(matches!(check(source, source, 0..source.len()), Verdict::Verified { .. }));
+    }
+    // The same in another typography.
+    let source = "The **total** is price – count,\nand no more.";
+    let verdict = check("The total is price - count, and no more.", source, 0..source.len());
+    assert_eq!(verdict, Verdict::Verified { range: 0..source.len() });
+}
+
+#[test]
+fn another_name_is_another_claim() {
+    for (name, other) in [("Johnson", "Johnston"), ("Hansen", "Hanssen"), ("", "Maria"), ("Maria", "")] {
+        let source = format!("The contract was signed by Anna {name} in the office on the first floor.");
+        let quote = source.replace(&format!("Anna {name}"), &format!("Anna {other}"));
+        assert_eq!(check(&quote, &source, 0..source.len()), Verdict::Unsupported, "{quote}");
     }
 }
 

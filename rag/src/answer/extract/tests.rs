@@ -141,6 +141,16 @@ fn what_is_not_said_is_not_answered() {
     );
 }
 
+/// Code, questions and comments of another kind are not quoted, but they are in the passage.
+#[test]
+fn what_stands_where_nothing_can_be_quoted_is_not_missing() {
+    let text = "Some words on parsing.\n\n```\nlet frobnicator = 1;\n```\n\nWhat of the gizmo?\n";
+    let passages = [Passage { text, format: Format::Markdown, headings: &["Widgets".to_owned()], score: 1.0 }];
+    let found = Draft::new("Who won the frobnicator, gizmo and widgets cup in 1998?", &passages, &terms_of).extract();
+    let Extraction::Abstained { reason: Reason::Unsupported { missing, .. }, .. } = found else { panic!("{found:?}") };
+    assert_eq!(missing, ["won", "cup", "1998"]);
+}
+
 #[test]
 fn closeness_stands_in_for_words() {
     let passages = library();

@@ -2,22 +2,31 @@
 //! sections are items by nesting. `languages` is the table of what an item is; here is the one walk for all of them.
 
 mod languages;
+mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use lorewell_model::{Error, Kind, Result};
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
 use self::languages::{Item, LANGUAGES, Language, Title};
+use self::lines::Lines;
 use super::Load;
 use crate::document::{Block, BlockKind, Document, Format, Section, Warning};
 
-/// Time to parse one file. Grammars parse some MB a second; a file that takes longer drives one into a corner.
-const PARSE_TIME_MAX: Duration = Duration::from_secs(5);
+/// The parser may take one step for so many bytes, and some more whatever the length. A step is a report of progress, or
+/// a piece of the file that it asks for. Of 237 files of code, C++ read as C among them, none took a step for less than
+/// 44 bytes; one that does drives a grammar into a corner. Counted, not timed, so that a file gives the same document
+/// on a slow machine.
+const BYTES_PER_STEP: usize = 16;
+const STEPS_MIN: usize = 10_000;
+
+/// Bytes that the parser is given at a time. What it reads again counts again.
+const PIECE_BYTES: usize = 4 << 10;
 
 /// The largest file whose structure is looked at. A syntax tree takes some thirty times the memory of the text, and
 /// code of this size was generated.
@@ -34,6 +43,12 @@ const ERROR_SHARE: usize = 3;
 
 /// The longest title; what is longer is cut.
 const TITLE_CHARS_MAX: usize = 100;
+
+/// How much of an item is read for its title; more is white space, or cut off again.
+const TITLE_BYTES_READ: usize = 1 << 10;
+
+/// Semicolons and spaces that an item takes with it; more of them are a line of their own.
+const MARKS_BYTES_MAX: usize = 64;
 
 /// Wrappers around one item: `export default abstract class` has two.
 const WRAPPERS_MAX: usize = 4;
@@ -94,14 +109,21 @@ fn parse(text: &str, language: &Language) -> Result<Tree, String> {
     }
     let mut parser = Parser::new();
     parser.set_language(&(language.grammar)()).map_err(|error| error.to_string())?;
-    let end = Instant::now() + PARSE_TIME_MAX;
-    let mut watch = |_: &tree_sitter::ParseState| match Instant::now() < end {
-        true => ControlFlow::Continue(()),
-        false => ControlFlow::Break(()),
+    let steps_max = STEPS_MIN + text.len() / BYTES_PER_STEP;
+    let steps = Cell::new(0_usize);
+    let step = || {
+        steps.set(steps.get() + 1);
+        steps.get() <= steps_max
     };
-    let options = ParseOptions::new().progress_callback(&mut watch);
-    let tree = parser.parse_with_options(&mut |at, _| &text.as_bytes()[at.min(text.len())..], None, Some(options));
-    let tree = tree.ok_or_else(|| format!("parsing it takes more than {} s", PARSE_TIME_MAX.as_secs()))?;
+    let mut watch =
+        |_: &tree_sitter::ParseState| if step() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+    let mut read = |at: usize, _| match step() {
+        true => text.as_bytes().get(at..text.len().min(at + PIECE_BYTES)).unwrap_or_default(),
+        false => &[],
+    };
+    let tree = parser.parse_with_options(&mut read, None, Some(ParseOptions::new().progress_callback(&mut watch)));
+    let tree = tree.filter(|_| steps.get() <= steps_max);
+    let tree = tree.ok_or_else(|| format!("parsing it takes more than {steps_max} steps"))?;
     let wrong = wrong_bytes(&tree);
     if wrong > text.len() / ERROR_SHARE {
         return Err(format!("{wrong} of its {} bytes are no {}", text.len(), language.name));
@@ -127,6 +149,7 @@ fn children(node: Node<'_>) -> Vec<Node<'_>> {
 /// A walk over the items of a file. It keeps its own stack, so nesting cannot overflow the thread's.
 struct Walk<'a> {
     text: &'a str,
+    lines: Lines,
     language: &'a Language,
     blocks: Vec<Block>,
     sections: Vec<Section>,
@@ -142,7 +165,8 @@ struct Visit<'t> {
 
 impl<'a> Walk<'a> {
     fn new(text: &'a str, language: &'a Language) -> Self {
-        Self { text, language, blocks: Vec::new(), sections: Vec::new(), comments: Vec::new() }
+        let (lines, blocks) = (Lines::new(text), Vec::new());
+        Self { text, lines, language, blocks, sections: Vec::new(), comments: Vec::new() }
     }
 
     fn run(mut self, tree: &Tree) -> Self {
@@ -170,8 +194,7 @@ impl<'a> Walk<'a> {
 
     /// Adds a comment to those above the next item, unless it stands behind something on its line.
     fn attach(&self, above: Option<Range<usize>>, comment: Range<usize>) -> Option<Range<usize>> {
-        let before = self.text[..comment.start].rsplit('\n').next().unwrap_or_default();
-        if !before.trim().is_empty() {
+        if self.lines.of(comment.start).words.start < comment.start {
             return above.filter(|above| self.touches(above, comment.start)).map(|above| above.start..comment.end);
         }
         match above {
@@ -184,7 +207,7 @@ impl<'a> Walk<'a> {
     fn touches(&self, above: &Range<usize>, start: usize) -> bool {
         let above = self.text[..above.end].trim_end().len();
         let between = self.text.get(above..start).unwrap_or_default();
-        between.trim().is_empty() && between.matches('\n').count() <= 1
+        between.trim().is_empty() && self.lines.number(start) <= self.lines.number(above) + 1
     }
 
     /// Finds the item that a node is or wraps.
@@ -211,7 +234,7 @@ impl<'a> Walk<'a> {
         let end = self.line_end(visit.node.end_byte());
         self.sections.push(Section { range: start..end, rank: visit.rank, title: self.title(item, inner) });
         let body = inner.child_by_field_name("body").filter(|_| item.is_container);
-        let lines = self.text[start..end].matches('\n').count() + 1;
+        let lines = self.lines.number(end) - self.lines.number(start) + 1;
         let whole = lines <= CONTAINER_LINES_MAX || body.is_none();
         if !visit.covered {
             let head = body.map_or(end, |body| self.head_end(body).max(start));
@@ -225,18 +248,18 @@ impl<'a> Walk<'a> {
 
     /// Moves an offset to the start of its line, if there is only white space before it and no block.
     fn line_start(&self, at: usize) -> usize {
-        let line = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.of(at);
         let taken = self.blocks.last().map_or(0, |block| block.range.end);
-        if self.text[line..at].trim().is_empty() && line >= taken { line } else { at }
+        if line.words.start >= at && line.start >= taken { line.start } else { at }
     }
 
     /// Moves an offset past what belongs to the item before it: `;` and a comment on the same line.
     fn line_end(&self, at: usize) -> usize {
-        let rest = self.text[at..].split('\n').next().unwrap_or_default();
-        let marks = rest.len() - rest.trim_start_matches([' ', '\t', ';', ',']).len();
-        let comment = ["//", "#", "/*"].iter().any(|mark| rest[marks..].starts_with(mark));
-        let end = at + if comment { rest.len() } else { marks };
-        at.max(self.text[..end].trim_end().len())
+        let end = self.lines.of(at).words.end.max(at);
+        let rest = &self.text[at..self.text.floor_char_boundary(end.min(at + MARKS_BYTES_MAX))];
+        let behind = rest.trim_start_matches([' ', '\t', ';', ',']);
+        let comment = ["//", "#", "/*"].iter().any(|mark| behind.starts_with(mark));
+        if comment { end } else { at + rest[..rest.len() - behind.len()].trim_end().len() }
     }
 
     /// Returns where a container's head ends: after its opening bracket, or where its body begins.
@@ -247,13 +270,16 @@ impl<'a> Walk<'a> {
     }
 
     fn title(&self, item: &Item, node: Node<'_>) -> String {
-        let text = |node: Node<'_>| self.text.get(node.byte_range()).unwrap_or_default();
+        let text = |node: Node<'_>| {
+            let own = self.text.get(node.byte_range()).unwrap_or_default();
+            &own[..own.floor_char_boundary(TITLE_BYTES_READ.min(own.len()))]
+        };
         let title = match item.title {
             Title::Name(keyword, field) => format!("{keyword} {}", node.child_by_field_name(field).map_or("", text)),
             Title::Until(field) => {
                 let own = text(node);
                 let end = node.child_by_field_name(field).map(|after| after.start_byte() - node.start_byte());
-                let head = end.and_then(|end| own.get(..end)).or(own.lines().next()).unwrap_or_default();
+                let head = end.and_then(|end| own.get(..end.min(own.len()))).or(own.lines().next()).unwrap_or_default();
                 head.trim_end().trim_end_matches('{').to_owned()
             }
             Title::Declarator(keyword) => format!("{keyword} {}", innermost_declarator(node).map_or("", text)),

@@ -364,6 +364,36 @@ fn deep_nesting_and_large_files_are_survived() {
 }
 
 #[test]
+fn what_drives_a_grammar_into_a_corner_is_given_up_by_counting() {
+    let source = "f(a){".repeat(12_000);
+    let document = load("sh", &source);
+    assert!(
+        matches!(&document.warnings[..], [Warning::Other { message }] if message.contains("13750 steps")),
+        "{:?}",
+        document.warnings
+    );
+    assert_eq!(load("sh", &source), document);
+}
+
+/// Each item and each comment asks for its line, which may be the whole file, and each container for its lines. Where
+/// that is not found once and for all, this takes minutes.
+#[test]
+fn items_on_one_line_and_deep_containers_stay_cheap() {
+    let line = format!("{}{}", " ".repeat(4_000_000), "/* c */ fn f(){} ".repeat(20_000));
+    assert_eq!(load("rs", &line).sections.len(), 20_000);
+    let deep = format!("{}{}{}", "mod m {\n".repeat(3_000), "\n".repeat(1_000_000), "}".repeat(3_000));
+    assert_eq!(load("rs", &deep).sections.len(), 3_000);
+}
+
+#[test]
+fn titles_are_short_however_long_the_item() {
+    let source = format!("impl{}A for B {{ fn f() {{}} }}", " ".repeat(100));
+    assert_eq!(load("rs", &source).sections[0].title, "impl A for B");
+    let source = format!("impl {} {{}}", "A".repeat(5_000));
+    assert_eq!(load("rs", &source).sections[0].title.len(), super::TITLE_CHARS_MAX);
+}
+
+#[test]
 fn other_files_are_refused() {
     assert_eq!(Code.load(Path::new("a.txt"), b"").unwrap_err().kind(), Kind::BadInput);
     assert_eq!(Code.load(Path::new("a.rs"), b"\xff").unwrap_err().kind(), Kind::BadInput);

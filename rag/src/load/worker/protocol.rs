@@ -4,14 +4,13 @@
 //! The worker may have been taken over by a hostile file, so nothing it says is believed unchecked.
 
 use std::io::{self, Read, Write};
-use std::ops::Range;
 
 use lorewell_model::{Error, Kind};
 use serde::{Deserialize, Serialize};
 
 use super::Loaded;
-use crate::document::{Document, SourceMap};
 use crate::load::SkipReason;
+use crate::load::check::check_structure;
 
 /// What a worker says when it is ready; the number changes with the protocol.
 pub(super) const HELLO: &[u8] = b"lorewell load worker 1";
@@ -85,7 +84,11 @@ impl Reply {
     /// Reads a reply; none if it is not one, or if its document contradicts itself.
     pub(super) fn parse(body: &[u8]) -> Option<Result<Loaded, Error>> {
         match serde_json::from_slice(body).ok()? {
-            Self::Loaded(loaded) => is_sound(&loaded.document).then(|| Ok(*loaded)),
+            Self::Loaded(loaded) => {
+                let bytes = usize::try_from(loaded.bytes).ok()?;
+                check_structure(&loaded.document, bytes).ok()?;
+                Some(Ok(*loaded))
+            }
             Self::Failed { kind, message, skip } => {
                 let error = Error::new(kind_named(&kind), message);
                 Some(Err(match skip {
@@ -103,31 +106,10 @@ fn kind_named(name: &str) -> Kind {
     KINDS.into_iter().find(|kind| format!("{kind:?}") == name).unwrap_or(Kind::Internal)
 }
 
-/// Tells whether every offset of a document points where it may.
-fn is_sound(document: &Document) -> bool {
-    let text = document.text.as_str();
-    let inside = |range: &Range<usize>| text.get(range.clone()).is_some();
-    let blocks = document.blocks.iter().all(|block| inside(&block.range));
-    let apart = document.blocks.windows(2).all(|pair| pair[0].range.end <= pair[1].range.start);
-    let sections = document.sections.iter().all(|section| inside(&section.range));
-    let ordered = document.sections.windows(2).all(|pair| pair[0].range.start <= pair[1].range.start);
-    let source = match &document.source {
-        SourceMap::Same | SourceMap::Headings => true,
-        SourceMap::Pages { starts } => starts.is_sorted() && starts.iter().all(|start| text.is_char_boundary(*start)),
-        SourceMap::Pieces(pieces) => {
-            pieces.iter().all(|piece| inside(&piece.text) && piece.source.start <= piece.source.end)
-                && pieces
-                    .windows(2)
-                    .all(|pair| pair[0].text.end <= pair[1].text.start && pair[0].source.end <= pair[1].source.start)
-        }
-    };
-    blocks && apart && sections && ordered && source
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Block, BlockKind, Format, Section};
+    use crate::document::{Block, BlockKind, Document, Format, Piece, Section, SourceMap};
 
     fn loaded(document: Document) -> Vec<u8> {
         serde_json::to_vec(&Reply::Loaded(Box::new(Loaded { document, hash: [7; 32], bytes: 3 }))).unwrap()
@@ -172,6 +154,13 @@ mod tests {
         check(|it| it.sections = vec![Section { range: 4..99, rank: 1, title: "x".into() }]);
         check(|it| it.source = SourceMap::Pages { starts: vec![3, 2] });
         check(|it| it.source = SourceMap::Pages { starts: vec![99] });
+        check(|it| it.source = SourceMap::Pages { starts: vec![0, 1] }); // within a character
+        // What the loaders themselves are held to: no blank block, and pieces that cover the text.
+        check(|it| it.blocks = vec![Block { range: 3..4, kind: BlockKind::Paragraph }]);
+        check(|it| it.source = SourceMap::Pieces(vec![]));
+        check(|it| it.source = SourceMap::Pieces(vec![Piece { text: 0..4, source: 0..1, line: 1 }]));
+        // Behind the end of the file.
+        check(|it| it.source = SourceMap::Pieces(vec![Piece { text: 0..10, source: 0..99, line: 1 }]));
     }
 
     #[test]
