@@ -12,7 +12,7 @@ use super::{Session, last, question, search};
 use crate::args;
 use crate::brain::{Brain, PROJECT};
 use crate::exit::Exit;
-use crate::output::{self, BAD, BOLD, DIM, GOOD, REFERENCE, WARN, columns, note, one_line, paint, plain};
+use crate::output::{self, BOLD, DIM, GOOD, REFERENCE, WARN, columns, note, one_line, paint, plain};
 
 /// Closest passages shown when nothing supports an answer.
 const NEAREST_SHOWN: usize = 3;
@@ -94,6 +94,10 @@ fn print(answer: &Answer, began: Instant) -> Result<()> {
     for citation in &answer.citations {
         output::line(&cited(citation))?;
     }
+    if answer.dropped > 0 {
+        let left_out = output::count(answer.dropped as u64, "sentence");
+        note(&format!("{left_out} left out: the source no longer says so; `lorewell ingest` reads it again."));
+    }
     note(&paint(DIM, &format!("{:.2} s - open a source: lorewell show 1 --open", began.elapsed().as_secs_f64())));
     Ok(())
 }
@@ -104,8 +108,7 @@ fn cited(citation: &Citation) -> String {
     let headings = paint(DIM, &plain(&citation.headings.join(" > ")));
     let standing = match citation.standing {
         Standing::Verified => paint(GOOD, "verified"),
-        Standing::Moved => paint(WARN, "moved since the ingest, verified at its new place"),
-        Standing::Unsupported | _ => paint(BAD, "unsupported"),
+        Standing::Moved | _ => paint(WARN, "moved since the ingest, verified at its new place"),
     };
     format!("{number} {}", columns([&reference, &headings, &standing]))
 }

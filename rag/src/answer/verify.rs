@@ -21,7 +21,7 @@ use crate::place::{Place, Places};
 /// A sentence that has grown by more than this since it was indexed is another one.
 const GROWTH_BYTES_MAX: usize = 400;
 
-/// How a quotation stands to its source.
+/// How a quotation that is shown stands to its source; one that its source does not say is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -30,8 +30,6 @@ pub enum Standing {
     Verified,
     /// It stands in the source, at another place than it was indexed.
     Moved,
-    /// The source does not say it, or is gone.
-    Unsupported,
 }
 
 /// What a check found.
