@@ -136,7 +136,7 @@ fn what_is_not_said_is_not_answered() {
     check(
         "what is it?",
         &expect![[r#"
-            NoTerms, nearest [(0, 0.0073915403), (1, 0.007033585), (2, 0.006726174)]
+            NoTerms, nearest [(0, 0.009013301), (1, 0.008577486), (2, 0.00820315)]
         "#]],
     );
 }
