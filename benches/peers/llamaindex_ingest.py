@@ -17,7 +17,7 @@ class OnnxEmbedding(BaseEmbedding):
     _encoder: Any = PrivateAttr()
 
     def __init__(self, encoder):
-        super().__init__(model_name="all-MiniLM-L6-v2", embed_batch_size=4096)
+        super().__init__(model_name="all-MiniLM-L6-v2", embed_batch_size=2048)
         self._encoder = encoder
 
     def _get_text_embeddings(self, texts):
