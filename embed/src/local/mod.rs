@@ -1,6 +1,6 @@
-//! Local embedders of the BERT architecture: a directory as sentence-transformers publishes it, the same in our int8 format, or the
-//! all-MiniLM-L6-v2 inside the binary. A call is tokenised, packed into batches without padding, and encoded on all
-//! cores; the vector of a text does not depend, to the last bit, on the texts around it.
+//! Local embedders of the BERT architecture: a directory as sentence-transformers publishes it, the same in our int8
+//! format, or the all-MiniLM-L6-v2 inside the binary. A call is tokenised, packed into batches without padding,
+//! and encoded on all cores; the vector of a text does not depend, to the last bit, on the texts around it.
 
 mod bert;
 mod bytes;
@@ -60,8 +60,8 @@ impl Embedder {
         Local::bundled().map(Self::new)
     }
 
-    /// Opens a directory with a model of the BERT architecture (`model_type` = `bert`): `config.json`, `tokenizer.json` or `vocab.txt`, and
-    /// `model.safetensors`; the small files of sentence-transformers are read where present. Also opens what
+    /// Opens a directory with a model of the BERT architecture (`model_type` = `bert`): `config.json`, `tokenizer.json`
+    /// or `vocab.txt`, and `model.safetensors`; the small files of sentence-transformers are read where present. Also opens what
     /// [`quantize`] wrote. The files may be replaced while they are in use, but must not be rewritten in place.
     ///
     /// # Errors

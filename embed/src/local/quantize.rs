@@ -24,8 +24,8 @@ const SHARD_BYTES_MAX: usize = 9_400_000;
 /// to those of the source.
 ///
 /// # Errors
-/// `BadInput` if the source is not such a model or has another tokenizer than WordPiece, or the target is not empty, `Io` if a file cannot be
-/// written.
+/// `BadInput` if the source is not such a model or has another tokenizer than WordPiece, or if the target is not empty;
+/// `Io` if a file cannot be written.
 pub fn quantize(source: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<()> {
     let (source, target) = (source.as_ref(), target.as_ref());
     let run = || -> Result<()> {
