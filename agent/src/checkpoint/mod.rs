@@ -1,0 +1,329 @@
+//! Where threads are kept. A store knows records and bytes, nothing of graphs or states: what they mean is decided
+//! above it, so a new store is a small thing to write. Every store passes [`conformance`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use lorewell_model::Result;
+
+/// A store of threads.
+///
+/// A thread is a tree of *lines*: one for each graph that ran in it (its `path`: empty for the thread's own graph) and
+/// each `branch` (0, and one more for every fork). A line is a sequence of checkpoints counted by `seq`. What belongs
+/// to a checkpoint is kept in four kinds of [`Record`].
+///
+/// # What a store promises
+/// - [`write`](Self::write) is one transaction: all of a batch or nothing. Batches of one claim take effect in the order of
+///   the calls, also when the caller does not wait for one before it makes the next.
+/// - When `write` of a durable batch has returned, it and all batches before it survive a power cut. Batches that
+///   are not durable survive the death of the process.
+/// - A record that is written again replaces the one of the same key.
+/// - While one claim on a thread is held by a living process, another is refused with `Conflict`; and what is written
+///   with a claim that is no longer the newest is refused with `Conflict` and changes nothing.
+#[async_trait]
+pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
+    /// Claims a thread for writing; makes it if it does not exist. The claim of a process that has died is taken over.
+    ///
+    /// # Errors
+    /// `Conflict` if someone living holds it.
+    async fn claim(&self, thread: &str) -> Result<Claim>;
+
+    /// Gives a claim back. Without effect if it is not the newest any more.
+    fn release(&self, claim: &Claim);
+
+    /// Writes a batch.
+    ///
+    /// # Errors
+    /// `Conflict` if the claim is not the newest; `Io` if the disk is full or fails: then nothing of it is there.
+    async fn write(&self, claim: &Claim, batch: Batch) -> Result<()>;
+
+    /// Describes a thread; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn thread(&self, thread: &str) -> Result<Option<ThreadInfo>>;
+
+    /// Describes at most `limit` threads whose names come after `after`, in the order of their names.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn threads(&self, after: &str, limit: usize) -> Result<Vec<ThreadInfo>>;
+
+    /// Reads what is needed to go on from the newest checkpoint of a lineage.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn load(&self, thread: &str, path: &str, lineage: &[Span]) -> Result<Loaded>;
+
+    /// Lists the step records of a lineage, newest first, beginning below `before` if it is given.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn steps(
+        &self,
+        thread: &str,
+        path: &str,
+        lineage: &[Span],
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StepRow>>;
+
+    /// Lists the paths of a thread that begin with `prefix`, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn paths(&self, thread: &str, prefix: &str) -> Result<Vec<Arc<str>>>;
+
+    /// Reads one entry of a checkpoint.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    async fn entry(&self, thread: &str, place: &Place, key: &EntryKey) -> Result<Option<Vec<u8>>>;
+
+    /// Copies a thread with all that belongs to it, in one transaction.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no `from`, `Conflict` if there is a `to`.
+    async fn copy(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Deletes a thread and all that belongs to it, in one transaction. Returns whether it was there.
+    ///
+    /// # Errors
+    /// `Conflict` if someone living holds it.
+    async fn delete(&self, thread: &str) -> Result<bool>;
+}
+
+/// The right to write to a thread, until it is released or its process dies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The thread.
+    pub thread: Arc<str>,
+    /// Counts the claims on this thread; only the newest may write.
+    pub epoch: u64,
+}
+
+/// What a store knows of a thread without reading its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ThreadInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The branch that runs go on from.
+    pub head: u32,
+    /// The forks, in the order in which they were made.
+    pub forks: Vec<Fork>,
+    /// When it was last claimed.
+    pub touched: SystemTime,
+}
+
+impl ThreadInfo {
+    /// Describes a thread.
+    #[must_use]
+    pub fn new(name: Arc<str>, head: u32, forks: Vec<Fork>, touched: SystemTime) -> Self {
+        Self { name, head, forks, touched }
+    }
+}
+
+/// A line that begins inside another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// The graph whose line it is.
+    pub path: Arc<str>,
+    /// The new branch.
+    pub branch: u32,
+    /// The branch that it left.
+    pub from: u32,
+    /// The last checkpoint that both have.
+    pub seq: u64,
+}
+
+/// A part of a lineage: the checkpoints of one branch up to a bound. A lineage lists its own branch first, then the one
+/// that it left, and so on; where two hold a checkpoint of the same number, the first one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The branch.
+    pub branch: u32,
+    /// Checkpoints up to this one count.
+    pub seq_max: u64,
+    /// Checkpoints made within supersteps of the thread's own graph up to this one count.
+    pub root_max: u64,
+}
+
+/// The line and number of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The graph within the thread; empty for the thread's own.
+    pub path: Arc<str>,
+    /// The branch.
+    pub branch: u32,
+    /// The checkpoint.
+    pub seq: u64,
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Records, each of which may replace an older one of its key.
+    pub records: Vec<Record>,
+    /// New lines that begin inside others.
+    pub forks: Vec<Fork>,
+    /// The branch that runs go on from, if it changes.
+    pub head: Option<u32>,
+    /// What to remove, before the records are written.
+    pub prune: Option<Prune>,
+    /// Whether it must survive a power cut before `write` returns.
+    pub durable: bool,
+}
+
+/// What is removed from a thread when only its newest checkpoints are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prune {
+    /// Lines of other branches than these go with all their records, and so do forks that name such a branch.
+    pub branches: Vec<u32>,
+    /// Lines go whose steps were all made within supersteps of the thread's own graph below this one. A line without any
+    /// step stays.
+    pub root_below: u64,
+    /// Of these lines, records of checkpoints below a number go.
+    pub cuts: Vec<Cut>,
+}
+
+/// The beginning of a line, to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The graph whose line it is.
+    pub path: Arc<str>,
+    /// The branch.
+    pub branch: u32,
+    /// The first checkpoint that stays.
+    pub below: u64,
+}
+
+/// One record of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which checkpoint it belongs to.
+    pub place: Place,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The checkpoint itself: what comes next. Its presence is what makes a superstep committed.
+    Step {
+        /// The superstep of the thread's own graph within which it was made; its own number there.
+        root: u64,
+        /// Opaque to the store.
+        value: Vec<u8>,
+    },
+    /// The whole state at this checkpoint.
+    Snapshot(Vec<u8>),
+    /// What a task of the superstep that led to this checkpoint wrote.
+    Result {
+        /// The place of the task among those of its superstep.
+        task: u32,
+        /// Opaque to the store.
+        value: Vec<u8>,
+    },
+    /// Anything else that is known of a task before its superstep is committed.
+    Entry {
+        /// Which one.
+        key: EntryKey,
+        /// Opaque to the store.
+        value: Vec<u8>,
+    },
+}
+
+/// The name of an entry within its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryKey {
+    /// The place of the task among those of its superstep.
+    pub task: u32,
+    /// What kind of entry it is.
+    pub kind: EntryKind,
+    /// Which one of its kind.
+    pub name: String,
+}
+
+/// Kinds of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// The result of an effect.
+    Effect,
+    /// Why a task failed for good, so that its error handler runs.
+    Failure,
+    /// The questions a task waits for.
+    Pause,
+    /// The answer to a question.
+    Answer,
+    /// A gate at which the run has stopped.
+    Gate,
+}
+
+impl EntryKind {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Effect, Self::Failure, Self::Pause, Self::Answer, Self::Gate];
+
+    /// Returns its name, as stores write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Effect => "effect",
+            Self::Failure => "failure",
+            Self::Pause => "pause",
+            Self::Answer => "answer",
+            Self::Gate => "gate",
+        }
+    }
+}
+
+/// The step record of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRow {
+    /// Its line and number.
+    pub place: Place,
+    /// The superstep of the thread's own graph within which it was made.
+    pub root: u64,
+    /// As it was written.
+    pub value: Vec<u8>,
+}
+
+/// What is needed to go on from the newest checkpoint of a lineage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The newest checkpoint. Without one there are no snapshot and no results.
+    pub step: Option<StepRow>,
+    /// The newest snapshot at or before it, with its number.
+    pub snapshot: Option<(u64, Vec<u8>)>,
+    /// The results after the snapshot, in order; those of a number above the checkpoint's belong to the superstep that is
+    /// not committed.
+    pub results: Vec<ResultRow>,
+    /// The entries of the lineage's own branch whose number is above the checkpoint's, in order.
+    pub entries: Vec<EntryRow>,
+}
+
+/// The result record of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultRow {
+    /// The checkpoint its superstep led to, or leads to.
+    pub seq: u64,
+    /// The place of the task among those of its superstep.
+    pub task: u32,
+    /// As it was written.
+    pub value: Vec<u8>,
+}
+
+/// An entry record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRow {
+    /// The checkpoint its superstep leads to.
+    pub seq: u64,
+    /// Its name.
+    pub key: EntryKey,
+    /// As it was written.
+    pub value: Vec<u8>,
+}

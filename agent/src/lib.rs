@@ -1,0 +1,4 @@
+//! The graph engine of Lorewell.
+
+pub mod checkpoint;
+pub mod state;
