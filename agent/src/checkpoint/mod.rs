@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lorewell_model::Result;
+use serde::{Deserialize, Serialize};
 
 /// A store of threads.
 ///
@@ -37,7 +39,7 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Conflict` if the claim is not the newest; `Io` if the disk is full or fails: then nothing of it is there.
-    async fn write(&self, claim: &Claim, batch: Batch) -> Result<()>;
+    fn write(&self, claim: &Claim, batch: Batch) -> BoxFuture<'static, Result<()>>;
 
     /// Describes a thread; `None` if there is none of this name.
     ///
@@ -152,7 +154,7 @@ pub struct Span {
 }
 
 /// The line and number of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The graph within the thread; empty for the thread's own.
     pub path: Arc<str>,
@@ -238,7 +240,7 @@ pub enum Body {
 }
 
 /// The name of an entry within its checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EntryKey {
     /// The place of the task among those of its superstep.
     pub task: u32,
@@ -249,7 +251,7 @@ pub struct EntryKey {
 }
 
 /// Kinds of entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EntryKind {
     /// The result of an effect.
@@ -282,23 +284,24 @@ impl EntryKind {
 }
 
 /// The step record of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRow {
     /// Its line and number.
     pub place: Place,
     /// The superstep of the thread's own graph within which it was made.
     pub root: u64,
     /// As it was written.
+    #[serde(with = "text")]
     pub value: Vec<u8>,
 }
 
 /// What is needed to go on from the newest checkpoint of a lineage.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
     /// The newest checkpoint. Without one there are no snapshot and no results.
     pub step: Option<StepRow>,
-    /// The newest snapshot at or before it, with its number.
-    pub snapshot: Option<(u64, Vec<u8>)>,
+    /// The newest snapshot at or before it,
+    pub snapshot: Option<SnapshotRow>,
     /// The results after the snapshot, in order; those of a number above the checkpoint's belong to the superstep that is
     /// not committed.
     pub results: Vec<ResultRow>,
@@ -306,24 +309,50 @@ pub struct Loaded {
     pub entries: Vec<EntryRow>,
 }
 
+/// A snapshot record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotRow {
+    /// The checkpoint whose state it holds.
+    pub seq: u64,
+    /// As it was written.
+    #[serde(with = "text")]
+    pub value: Vec<u8>,
+}
+
 /// The result record of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultRow {
     /// The checkpoint its superstep led to, or leads to.
     pub seq: u64,
     /// The place of the task among those of its superstep.
     pub task: u32,
     /// As it was written.
+    #[serde(with = "text")]
     pub value: Vec<u8>,
 }
 
 /// An entry record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryRow {
     /// The checkpoint its superstep leads to.
     pub seq: u64,
     /// Its name.
     pub key: EntryKey,
     /// As it was written.
+    #[serde(with = "text")]
     pub value: Vec<u8>,
+}
+
+/// Values in a recording: they are JSON, so they are written as text.
+mod text {
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(value).map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        String::deserialize(deserializer).map(String::into_bytes)
+    }
 }

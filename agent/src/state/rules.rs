@@ -13,6 +13,8 @@ use super::{Change, Edit, Identified};
 pub struct Write<'a, U> {
     /// The node that wrote it.
     pub node: &'a str,
+    /// Which task of the superstep it was. Several writes of one task follow each other, they do not conflict.
+    pub task: usize,
     /// What it wrote.
     pub update: U,
 }

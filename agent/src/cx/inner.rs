@@ -1,0 +1,80 @@
+//! A graph that runs inside a task: driven to its end or its pause, its events passed on, its pause made the task's.
+
+use std::sync::Arc;
+
+use lorewell_model::{Error, Kind, Result};
+
+use super::TaskScope;
+use crate::engine::{Begin, End, Engine};
+use crate::flow::Flow;
+use crate::graph::Upward;
+use crate::run::{Drive, Told};
+use crate::state::State;
+
+/// How the graph ended.
+pub(super) struct Ended<C: State> {
+    pub(super) state: Arc<C>,
+    pub(super) updates: Vec<C::Update>,
+    pub(super) parent: Option<Box<Upward>>,
+}
+
+pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: Begin<C>) -> Result<Ended<C>> {
+    let keep = flow.keeps();
+    let scope = task.next_call(keep);
+    let _alone = keep.then(|| task.session.hold(scope.path())).transpose()?;
+    let shared = match &begin {
+        Begin::Shared(state) => Some(state.clone()),
+        Begin::Input(_) => None,
+    };
+    let mut limits = (*task.limits).clone();
+    (limits.gates_before, limits.gates_after) = (Vec::new(), Vec::new());
+    let limits = Arc::new(limits);
+    let (plan, session) = (flow.plan().clone(), &task.session);
+    let loaded = match keep || !task.fresh {
+        true => session.load(&scope).await?,
+        false => None,
+    };
+    let mut engine = match loaded {
+        Some(loaded) => Engine::restore(plan.clone(), scope.clone(), limits.clone(), loaded, &session.answers, shared)?,
+        None => Engine::fresh(plan.clone(), scope.clone(), limits.clone()),
+    };
+    let occasion = keep.then(|| format!("{}#{}", task.key.seq, task.key.index));
+    let goes_on = engine.head().is_some() && engine.occasion() == occasion.as_deref();
+    if let Some(occasion) = occasion {
+        engine.set_occasion(occasion);
+    }
+    let mut drive = Drive::new(engine, plan, scope, session.clone(), limits);
+    drive.begin((!goes_on).then_some(begin));
+    loop {
+        match drive.next().await {
+            Told::Event(event) => task.forward(event).await,
+            Told::End(End::Done { state, parent }) => {
+                return Ok(Ended { state, updates: drive.collected(), parent });
+            }
+            Told::End(End::Paused { questions, gates, .. }) => {
+                task.pause_with(questions, gates);
+                return std::future::pending().await;
+            }
+            Told::End(End::Failed(error)) => return Err(error),
+        }
+    }
+}
+
+/// Keeps a graph that keeps its state from being run twice at the same time.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) session: Arc<crate::run::Session>,
+    pub(crate) path: Arc<str>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.session.unhold(&self.path);
+    }
+}
+
+pub(crate) fn already_held(path: &str) -> Error {
+    let message =
+        format!("the graph at `{path}` keeps its state between runs, so it cannot run twice at the same time");
+    Error::new(Kind::Conflict, message)
+}

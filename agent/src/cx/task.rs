@@ -1,0 +1,301 @@
+//! What a task knows and remembers while it runs, whatever the state of its graph is: its journal, its questions, the
+//! way to those who listen.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use lorewell_model::Result;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
+use crate::engine::{Failure, Journal, Journaled, Limits, TaskKey};
+use crate::event::{Event, EventKind};
+use crate::payload::Payload;
+use crate::question::{Pause, Question};
+use crate::run::Session;
+use crate::scope::{Scope, id_within};
+
+/// The names of two entries that belong to one task and its error handler differ by this.
+const HANDLER_MARK: char = '!';
+
+/// A task that runs.
+pub(crate) struct TaskScope {
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) node: Arc<str>,
+    pub(crate) key: TaskKey,
+    /// The checkpoint that the superstep leads to, and the place among its tasks.
+    pub(crate) seq: u64,
+    pub(crate) index: u32,
+    pub(crate) tries: u32,
+    pub(crate) fresh: bool,
+    pub(crate) input: Option<Payload>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) events: Option<mpsc::Sender<(u32, Event)>>,
+    id: OnceLock<[u8; 16]>,
+    has_paused: AtomicBool,
+    /// Milliseconds after `began` of the last sign of life.
+    alive_ms: AtomicU64,
+    began: OnceLock<Instant>,
+    memory: Mutex<Memory>,
+}
+
+/// What changes while the task runs.
+#[derive(Default)]
+struct Memory {
+    /// How many entries of each name were asked for.
+    counts: HashMap<String, u32>,
+    /// What was journalled in this attempt.
+    new: Vec<(String, Vec<u8>)>,
+    /// How many of those are stored.
+    stored: usize,
+    questions: u32,
+    calls: u32,
+    ids: u32,
+    pause: Pause,
+}
+
+/// What a task is made of.
+pub(crate) struct Parts {
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) node: Arc<str>,
+    pub(crate) key: TaskKey,
+    pub(crate) seq: u64,
+    pub(crate) index: u32,
+    pub(crate) tries: u32,
+    pub(crate) fresh: bool,
+    pub(crate) input: Option<Payload>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) events: Option<mpsc::Sender<(u32, Event)>>,
+}
+
+impl TaskScope {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { scope, session, limits, node, key, seq, index, tries, fresh, input, failure, journal, events } =
+            parts;
+        Arc::new(Self {
+            scope,
+            session,
+            limits,
+            node,
+            key,
+            seq,
+            index,
+            tries,
+            fresh,
+            input,
+            failure,
+            journal,
+            events,
+            id: OnceLock::new(),
+            has_paused: AtomicBool::new(false),
+            alive_ms: AtomicU64::new(0),
+            began: OnceLock::new(),
+            memory: Mutex::default(),
+        })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn task_id(&self) -> [u8; 16] {
+        *self.id.get_or_init(|| self.scope.task_id(self.key, &self.node))
+    }
+
+    /// The name of the next entry called `name`.
+    fn entry_name(&self, name: &str) -> String {
+        let mut memory = self.memory();
+        let count = memory.counts.entry(name.to_owned()).or_default();
+        *count += 1;
+        let n = *count - 1;
+        match self.failure {
+            None => format!("{name}#{n}"),
+            Some(_) => format!("{}{HANDLER_MARK}{name}#{n}", self.node),
+        }
+    }
+
+    fn known(&self, entry: &str) -> Option<Vec<u8>> {
+        if let Some(value) = self.session.tape.effect(&self.scope, self.seq, self.index, entry) {
+            return Some(value);
+        }
+        let stored = self.journal.as_ref().and_then(|journal| journal.get(entry)).cloned();
+        stored.or_else(|| {
+            let memory = self.memory();
+            memory.new.iter().find(|(name, _)| name == entry).map(|(_, value)| value.clone())
+        })
+    }
+
+    /// Names the next effect and returns its result, if it has one.
+    pub(crate) fn effect(&self, name: &str) -> Result<(String, Option<Vec<u8>>)> {
+        let entry = self.entry_name(&format!("effect {name}"));
+        let known = self.known(&entry);
+        match &known {
+            Some(value) => self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, value),
+            None => self.session.tape.must_know(&self.scope, self.seq, self.index, &entry)?,
+        }
+        Ok((entry, known))
+    }
+
+    /// The idempotency key of an effect.
+    pub(crate) fn key(&self, entry: &str) -> String {
+        id_within(self.task_id(), "effect", entry, 0)
+    }
+
+    /// Stores what was drawn so far: an effect may depend on it, so it must not be drawn anew.
+    pub(crate) async fn before_effect(&self) -> Result<()> {
+        self.store_new().await
+    }
+
+    pub(crate) async fn store_effect(&self, entry: String, value: Vec<u8>) -> Result<()> {
+        self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &value);
+        self.memory().new.push((entry, value));
+        self.alive();
+        self.store_new().await
+    }
+
+    async fn store_new(&self) -> Result<()> {
+        let (records, count) = {
+            let memory = self.memory();
+            let new = &memory.new[memory.stored..];
+            let place = Place { path: self.scope.path().clone(), branch: self.scope.branch(), seq: self.seq };
+            let record = |(name, value): &(String, Vec<u8>)| {
+                let key = EntryKey { task: self.index, kind: EntryKind::Effect, name: name.clone() };
+                Record { place: place.clone(), body: Body::Entry { key, value: value.clone() } }
+            };
+            (new.iter().map(record).collect::<Vec<_>>(), memory.new.len())
+        };
+        if !records.is_empty() {
+            self.session.write_now(records).await?;
+            let mut memory = self.memory();
+            memory.stored = memory.stored.max(count);
+        }
+        Ok(())
+    }
+
+    /// Draws something once; when the task runs again it gets the same.
+    pub(crate) fn drawn<T: Serialize + DeserializeOwned>(&self, name: &str, draw: impl FnOnce() -> T) -> T {
+        let entry = self.entry_name(name);
+        let known = self.known(&entry);
+        // One that cannot be read is drawn anew.
+        let value = known.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let is_new = value.is_none();
+        let value = value.unwrap_or_else(draw);
+        let bytes = serde_json::to_vec(&value).expect("numbers have a form in JSON");
+        self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &bytes);
+        if is_new {
+            self.memory().new.push((entry, bytes));
+        }
+        value
+    }
+
+    pub(crate) fn id(&self) -> String {
+        let mut memory = self.memory();
+        memory.ids += 1;
+        id_within(self.task_id(), "id", "", memory.ids - 1)
+    }
+
+    /// Returns the answer to the next question, or notes that it is open.
+    pub(crate) fn ask(&self, prompt: Value, schema: Value) -> Result<(String, Option<Value>)> {
+        let mut memory = self.memory();
+        memory.questions += 1;
+        let id = id_within(self.task_id(), "question", "", memory.questions - 1);
+        if let Some(answer) = self.session.answers.get(&id) {
+            memory.pause.seen.push(id.clone());
+            return Ok((id, Some(answer.clone())));
+        }
+        let question = Question::new(id.clone(), self.scope.path(), &self.node, prompt, schema);
+        memory.pause.questions.push(question);
+        self.has_paused.store(true, Ordering::Release);
+        Ok((id, None))
+    }
+
+    /// Pauses because a graph inside has.
+    pub(crate) fn pause_with(&self, questions: Vec<Question>, gates: Vec<crate::event::Gate>) {
+        let mut memory = self.memory();
+        memory.pause.questions.extend(questions);
+        memory.pause.gates.extend(gates);
+        self.has_paused.store(true, Ordering::Release);
+    }
+
+    /// Tells whether the task waits for a person.
+    pub(crate) fn has_paused(&self) -> bool {
+        self.has_paused.load(Ordering::Acquire)
+    }
+
+    /// Takes the pause, and the answers that count as seen: all there are to its questions.
+    pub(crate) fn take_pause(&self) -> Pause {
+        let mut pause = std::mem::take(&mut self.memory().pause);
+        let seen = pause.questions.iter().filter(|question| self.session.answers.contains_key(&question.id));
+        let seen: Vec<String> = seen.map(|question| question.id.clone()).collect();
+        pause.seen.extend(seen);
+        pause
+    }
+
+    /// Takes what was journalled in this attempt.
+    pub(crate) fn take_journal(&self) -> Journaled {
+        let mut memory = self.memory();
+        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored }
+    }
+
+    /// The scope of the next graph that the task runs.
+    pub(crate) fn next_call(&self, keep: bool) -> Arc<Scope> {
+        let call = {
+            let mut memory = self.memory();
+            memory.calls += 1;
+            memory.calls - 1
+        };
+        self.scope.inside(&self.node, self.key, self.seq, call, keep)
+    }
+
+    pub(crate) fn is_heard(&self) -> bool {
+        self.events.is_some() || self.began.get().is_some()
+    }
+
+    pub(crate) async fn emit(&self, kind: EventKind) {
+        let task = Some((&self.node, self.index));
+        self.forward(Event::new(&self.scope, self.seq, task, kind)).await;
+    }
+
+    pub(crate) async fn forward(&self, event: Event) {
+        self.alive();
+        if let Some(events) = &self.events {
+            // The other end is gone only when the run is, and this task with it.
+            let _ = events.send((self.index, event)).await;
+        }
+    }
+
+    /// Begins to watch for signs of life.
+    pub(crate) fn watch(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
+    }
+
+    pub(crate) fn alive(&self) {
+        if let Some(began) = self.began.get() {
+            let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.alive_ms.store(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Milliseconds from the beginning to the last sign of life.
+    pub(crate) fn alive_ms(&self) -> u64 {
+        self.alive_ms.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for TaskScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskScope").field("node", &self.node).field("key", &self.key).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! What comes next: which tasks, which joins are part of the way, which nodes wait until nothing else is left. And how a
+//! checkpoint says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lorewell_model::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::apply::Ran;
+use super::task::TaskKey;
+use crate::graph::{Plan, Target};
+use crate::payload::Payload;
+use crate::state::State;
+
+/// More tasks in one superstep than this are a mistake.
+pub(super) const TASKS_MAX: usize = 1_000_000;
+
+/// What is left of the supersteps so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frontier {
+    /// Joins that are part of the way: which of their sources have run.
+    arrived: BTreeMap<u32, BTreeSet<u32>>,
+    /// Deferred nodes that were reached.
+    later: BTreeSet<u32>,
+}
+
+/// A task to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Seed {
+    pub(crate) node: u32,
+    pub(crate) input: Option<Payload>,
+    pub(crate) key: Option<TaskKey>,
+}
+
+impl Frontier {
+    pub(super) fn clear(&mut self) {
+        self.arrived.clear();
+        self.later.clear();
+    }
+
+    /// Takes what ran, in the order of its tasks, and says what runs next: each node that was reached once, in the order of
+    /// their names, then each input that was sent, in the order of sending. Deferred nodes run when nothing else does and
+    /// no others wait.
+    pub(super) fn next<'a, S: State>(
+        &mut self,
+        plan: &'a Plan<S>,
+        ran: impl IntoIterator<Item = Ran<'a, S>>,
+        others_wait: bool,
+    ) -> Vec<Seed> {
+        let mut pulls = Vec::new();
+        let mut sends = Vec::new();
+        for (exits, targets) in ran {
+            for target in targets {
+                match target {
+                    Target::Pull(node) => pulls.push(*node),
+                    Target::Send(node, input) => {
+                        sends.push(Seed { node: *node, input: Some(input.clone()), key: None })
+                    }
+                }
+            }
+            pulls.extend(&exits.edges);
+            pulls.extend(exits.joins.iter().filter_map(|(join, part)| self.arrive(plan, *join, *part)));
+        }
+        self.later.extend(pulls.extract_if(.., |node| plan.node(*node).settings.deferred));
+        if pulls.is_empty() && sends.is_empty() && !others_wait {
+            pulls.extend(std::mem::take(&mut self.later));
+        }
+        pulls.sort_unstable();
+        pulls.dedup();
+        let mut seeds: Vec<Seed> = pulls.into_iter().map(|node| Seed { node, input: None, key: None }).collect();
+        seeds.append(&mut sends);
+        seeds
+    }
+
+    /// Notes that a source of a join has run; returns its target if that was the last one.
+    fn arrive<S: State>(&mut self, plan: &Plan<S>, join: u32, part: u32) -> Option<u32> {
+        let arrived = self.arrived.entry(join).or_default();
+        arrived.insert(part);
+        let shape = &plan.joins[join as usize];
+        if arrived.len() < shape.sources.len() {
+            return None;
+        }
+        self.arrived.remove(&join);
+        Some(shape.target)
+    }
+
+    /// Reads what a checkpoint says.
+    pub(super) fn stored<S: State>(plan: &Plan<S>, step: &Step) -> Result<Self> {
+        let later = step.later.iter().map(|node| plan.stored(node)).collect::<Result<_>>()?;
+        let mut arrived = BTreeMap::new();
+        for (name, sources) in &step.joins {
+            // A join that the graph does not have any more has nothing to wait for.
+            let Some((id, join)) = (0..).zip(&plan.joins).find(|(_, join)| join.name == *name) else { continue };
+            let parts = sources.iter().filter_map(|source| {
+                let source = plan.find(source)?;
+                (0..).zip(&join.sources).find(|(_, id)| **id == source).map(|(part, _)| part)
+            });
+            arrived.insert(id, parts.collect());
+        }
+        Ok(Self { arrived, later })
+    }
+}
+
+/// Where a checkpoint comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// The input of a run.
+    Input,
+    /// A superstep.
+    Loop,
+    /// An edit by hand.
+    Edit,
+}
+
+/// A step record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Step {
+    /// When, in milliseconds since 1970.
+    pub(crate) at: u64,
+    pub(crate) source: Source,
+    /// The checkpoint of the input of the run.
+    pub(crate) first: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) next: Vec<NextTask>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) joins: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) later: Vec<String>,
+    /// Which run of a subgraph that keeps its state it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) occasion: Option<String>,
+    /// Whether the graph works on the state of the one around it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shared: bool,
+}
+
+/// A task in a step record: the name of its node, and what else there is to say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum NextTask {
+    Node(String),
+    More {
+        node: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Box<RawValue>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<TaskKey>,
+    },
+}
+
+impl NextTask {
+    pub(crate) fn node(&self) -> &str {
+        match self {
+            Self::Node(node) | Self::More { node, .. } => node,
+        }
+    }
+}
+
+impl Step {
+    pub(super) fn new<S: State>(
+        plan: &Plan<S>,
+        source: Source,
+        at: u64,
+        first: u64,
+        occasion: Option<String>,
+        seeds: &[Seed],
+        frontier: &Frontier,
+    ) -> Result<Self> {
+        let name = |node: u32| plan.node(node).name.to_string();
+        if seeds.len() > TASKS_MAX {
+            let message = format!("{} tasks in one superstep; {TASKS_MAX} is the limit", seeds.len());
+            return Err(Error::new(Kind::Limit, message));
+        }
+        let next = seeds.iter().map(|seed| {
+            Ok(match (&seed.input, seed.key) {
+                (None, None) => NextTask::Node(name(seed.node)),
+                (input, key) => {
+                    let input = input.as_ref().map(Payload::to_raw).transpose()?;
+                    NextTask::More { node: name(seed.node), input, key }
+                }
+            })
+        });
+        let joins = frontier.arrived.iter().map(|(id, parts)| {
+            let join = &plan.joins[*id as usize];
+            (join.name.clone(), parts.iter().map(|part| name(join.sources[*part as usize])).collect())
+        });
+        Ok(Self {
+            at,
+            source,
+            first,
+            next: next.collect::<Result<_>>()?,
+            joins: joins.collect(),
+            later: frontier.later.iter().map(|node| name(*node)).collect(),
+            occasion,
+            shared: false,
+        })
+    }
+
+    /// The tasks that come next.
+    pub(super) fn seeds<S: State>(&self, plan: &Plan<S>) -> Result<Vec<Seed>> {
+        let seeds = self.next.iter().map(|task| {
+            let node = plan.stored(task.node())?;
+            Ok(match task {
+                NextTask::Node(_) => Seed { node, input: None, key: None },
+                NextTask::More { input, key, .. } => {
+                    Seed { node, input: input.clone().map(Payload::from_json), key: *key }
+                }
+            })
+        });
+        seeds.collect()
+    }
+}

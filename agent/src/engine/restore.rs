@@ -1,0 +1,163 @@
+//! An engine made of what a store holds: the state read back, the tasks of the open superstep as they were left.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lorewell_model::Result;
+use serde_json::Value;
+
+use super::frontier::Frontier;
+use super::records::{Saving, StoredResult, decode};
+use super::task::{Done, Failure, Journal, Status};
+use super::{Engine, Limits, ROW_WEIGHT, Step};
+use crate::checkpoint::{EntryKind, Loaded, ResultRow, SnapshotRow};
+use crate::graph::{Goto, Plan, Target};
+use crate::question::Pause;
+use crate::scope::Scope;
+use crate::state::State;
+
+/// What else is needed to go on: the answers that people gave.
+pub(crate) type Answers = std::collections::HashMap<String, Value>;
+
+impl<S: State> Engine<S> {
+    /// Takes up where the newest checkpoint left off.
+    pub(crate) fn restore(
+        plan: Arc<Plan<S>>,
+        scope: Arc<Scope>,
+        limits: Arc<Limits>,
+        loaded: Loaded,
+        answers: &Answers,
+        shared: Option<Arc<S>>,
+    ) -> Result<Self> {
+        let mut engine = Self::fresh(plan, scope, limits);
+        engine.fresh = false;
+        if let Some(state) = shared {
+            engine.collect(state);
+        }
+        for row in loaded.entries {
+            engine.ahead.entry((row.seq, row.key.task)).or_default().push((row.key, row.value));
+        }
+        let Some(row) = loaded.step else { return Ok(engine) };
+        let head = row.place.seq;
+        let step: Step = decode("the step record", head, &row.value)?;
+        let (committed, open): (Vec<_>, Vec<_>) = loaded.results.into_iter().partition(|row| row.seq <= head);
+        engine.state = Arc::new(engine.read_state(head, loaded.snapshot, committed)?);
+        engine.frontier = Frontier::stored(&engine.plan, &step)?;
+        let seeds = step.seeds(&engine.plan)?;
+        let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
+        (engine.first, engine.occasion) = (step.first, step.occasion);
+        engine.advance(head, seeds);
+        engine.fresh = false;
+        for (task, key) in engine.tasks.iter_mut().zip(keys) {
+            task.key = key;
+        }
+        for row in open.iter().filter(|row| row.seq == head + 1) {
+            engine.restore_result(row)?;
+        }
+        engine.restore_pauses(answers);
+        Ok(engine)
+    }
+
+    /// Reads the state at a checkpoint: the last snapshot, and what was written since.
+    fn read_state(&mut self, head: u64, snapshot: Option<SnapshotRow>, results: Vec<ResultRow>) -> Result<S> {
+        let mut at = 0;
+        let mut state = S::clone(&self.state);
+        if let Some(SnapshotRow { seq, value: bytes }) = snapshot {
+            at = seq;
+            self.weight.snapshot = bytes.len() as u64;
+            state = decode::<Saving>("the snapshot", seq, &bytes)?.read(&self.plan, seq)?;
+        }
+        let mut supersteps: BTreeMap<u64, Vec<ResultRow>> = BTreeMap::new();
+        for row in results {
+            self.weight.since += row.value.len() as u64 + ROW_WEIGHT;
+            supersteps.entry(row.seq).or_default().push(row);
+        }
+        for (seq, rows) in supersteps {
+            self.blank_between(&mut state, at, seq - 1)?;
+            let mut writes = Vec::new();
+            for row in rows {
+                let updates = decode::<StoredResult>("a result", seq, &row.value)?.read(&self.plan, seq)?;
+                writes.extend(updates.into_iter().map(|update| ("", row.task as usize, update)));
+            }
+            if let Some(collected) = &mut self.collected {
+                collected.extend(writes.iter().map(|(_, _, update)| update.clone()));
+            }
+            super::apply::apply(&mut state, writes)?;
+            at = seq;
+        }
+        self.blank_between(&mut state, at, head)?;
+        Ok(state)
+    }
+
+    /// Supersteps without writes leave nothing to read, but they blank the fields that live for one superstep.
+    fn blank_between(&self, state: &mut S, written: u64, next: u64) -> Result<()> {
+        if self.plan.ephemeral && written < next {
+            super::apply::apply(state, [])?;
+        }
+        Ok(())
+    }
+
+    fn restore_result(&mut self, row: &ResultRow) -> Result<()> {
+        let stored: StoredResult = decode("a result", row.seq, &row.value)?;
+        if row.task as usize >= self.tasks.len() {
+            return Ok(());
+        }
+        let mut targets = Vec::new();
+        for stored in &stored.goto {
+            let id = self.plan.stored(&stored.node)?;
+            targets.push(match Goto::from(stored.clone()) {
+                Goto::To(_) => Target::Pull(id),
+                Goto::Send { input, .. } => Target::Send(id, input),
+            });
+        }
+        let parent = stored.parent.clone();
+        let updates = stored.read(&self.plan, row.seq)?;
+        let stored = Some(row.value.len());
+        let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new() };
+        self.tasks[row.task as usize].status = Status::Finished(done);
+        Ok(())
+    }
+
+    /// Gives the tasks of the open superstep the entries that were stored of them.
+    pub(super) fn take_ahead(&mut self) {
+        let seq = self.seq();
+        self.ahead.retain(|(at, _), _| *at >= seq);
+        for index in 0..self.tasks.len() {
+            let Ok(place) = u32::try_from(index) else { break };
+            let Some(entries) = self.ahead.remove(&(seq, place)) else { continue };
+            let mut journal = Journal::new();
+            for (key, value) in entries {
+                match key.kind {
+                    EntryKind::Effect => drop(journal.insert(key.name, value)),
+                    EntryKind::Failure => self.restore_failure(index, &value),
+                    EntryKind::Pause => {
+                        // One that cannot be read is asked again.
+                        self.tasks[index].asked = serde_json::from_slice::<Pause>(&value).ok().map(Arc::new);
+                    }
+                    EntryKind::Gate => self.gate_passed = true,
+                    EntryKind::Answer => {}
+                }
+            }
+            self.tasks[index].journal = (!journal.is_empty()).then(|| Arc::new(journal));
+        }
+    }
+
+    fn restore_failure(&mut self, index: usize, value: &[u8]) {
+        // One that cannot be read, or whose handler is gone, lets the node run again.
+        let failure = serde_json::from_slice::<Failure>(value).ok();
+        let handler = self.plan.node(self.tasks[index].node).on_error;
+        self.tasks[index].failure = failure.zip(handler).map(|(failure, handler)| Failure { handler, ..failure });
+    }
+
+    /// A task runs again when one of its questions has an answer that it has not seen.
+    fn restore_pauses(&mut self, answers: &Answers) {
+        for task in &mut self.tasks {
+            let Some(asked) = task.asked.clone() else { continue };
+            let is_new = |id: &String| answers.contains_key(id) && !asked.seen.contains(id);
+            let wakes = !asked.gates.is_empty() || asked.questions.iter().any(|question| is_new(&question.id));
+            if matches!(task.status, Status::Ready) && !wakes {
+                task.status = Status::Paused(Pause::clone(&asked));
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A node: an async function, and how it is run: again after a failure, no longer than so, not at all if its result is
+//! known.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lorewell_model::{Error, Kind, Result};
+use serde::Serialize;
+
+use super::cache::Cache;
+use super::command::Command;
+use super::shape::Shape;
+use crate::cx::Cx;
+use crate::state::State;
+
+pub(crate) type NodeFuture<S> = Pin<Box<dyn Future<Output = Result<Command<S>>> + Send>>;
+pub(crate) type Run<S> = Arc<dyn Fn(Cx<S>) -> NodeFuture<S> + Send + Sync>;
+pub(crate) type CacheKey<S> = Arc<dyn Fn(&Cx<S>) -> Result<String> + Send + Sync>;
+
+/// A node of a graph: an async function with settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use lorewell_agent::{Command, Cx, Graph, Json, Retry, node};
+///
+/// async fn fetch(_: Cx<Json>) -> lorewell_agent::Result<()> { Ok(()) }
+///
+/// let graph = Graph::<Json>::new().node("fetch", node(fetch).retry(Retry::default()).timeout(Duration::from_secs(5)));
+/// ```
+pub struct Node<S: State> {
+    pub(crate) run: Run<S>,
+    pub(crate) settings: Settings,
+    pub(crate) cache: Option<(Cache, CacheKey<S>)>,
+    /// What is drawn inside it, if it is a graph.
+    pub(crate) inner: Option<Arc<Shape>>,
+}
+
+/// How a node is run; nothing here depends on the state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) retry: Option<Retry>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) deferred: bool,
+    pub(crate) on_error: Option<String>,
+    pub(crate) goto: BTreeSet<String>,
+    pub(crate) writes: Option<BTreeSet<String>>,
+}
+
+/// Makes a node of an async function, to give it settings.
+pub fn node<S, F, Fut, R>(function: F) -> Node<S>
+where
+    S: State,
+    F: Fn(Cx<S>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R>> + Send + 'static,
+    R: Into<Command<S>> + 'static,
+{
+    Node::from_run(Arc::new(move |cx| {
+        let future = function(cx);
+        Box::pin(async move { Ok(future.await?.into()) })
+    }))
+}
+
+impl<S: State> Node<S> {
+    pub(crate) fn from_run(run: Run<S>) -> Self {
+        Self { run, settings: Settings::default(), cache: None, inner: None }
+    }
+
+    /// Runs the node again after a failure.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.settings.retry = Some(retry);
+        self
+    }
+
+    /// Stops an attempt that takes longer than this, with [`Kind::Timeout`].
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.settings.timeout = Some(limit);
+        self
+    }
+
+    /// Stops an attempt that shows no sign of life for this long, with [`Kind::Timeout`]. Signs of life are events,
+    /// effects that finish and [`Cx::alive`].
+    #[must_use]
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.settings.idle_timeout = Some(limit);
+        self
+    }
+
+    /// Runs the node only when nothing else is left to run.
+    #[must_use]
+    pub fn defer(mut self) -> Self {
+        self.settings.deferred = true;
+        self
+    }
+
+    /// Names the node that runs in the place of this one, in the same superstep, when this one has failed for good. It
+    /// reads what went wrong from [`Cx::failure`].
+    #[must_use]
+    pub fn on_error(mut self, handler: &str) -> Self {
+        self.settings.on_error = Some(handler.to_owned());
+        self
+    }
+
+    /// Declares the nodes that its commands may go to.
+    #[must_use]
+    pub fn goto<T: AsRef<str>>(mut self, targets: impl IntoIterator<Item = T>) -> Self {
+        self.settings.goto.extend(targets.into_iter().map(|target| target.as_ref().to_owned()));
+        self
+    }
+
+    /// Declares the only fields that it writes, so that [`Graph::build`](super::Graph::build) can find nodes that would
+    /// write one field at the same time. A write to another field is then an error.
+    #[must_use]
+    pub fn writes<T: AsRef<str>>(mut self, fields: impl IntoIterator<Item = T>) -> Self {
+        self.settings.writes = Some(fields.into_iter().map(|field| field.as_ref().to_owned()).collect());
+        self
+    }
+
+    /// Keeps its results, and takes one from there when the key is the same. Of a node with parts that are journalled
+    /// nothing is journalled then.
+    #[must_use]
+    pub fn cache<K: Serialize>(mut self, cache: Cache, key: impl Fn(&Cx<S>) -> K + Send + Sync + 'static) -> Self {
+        let key = move |cx: &Cx<S>| {
+            serde_json::to_string(&key(cx))
+                .map_err(|error| Error::new(Kind::BadInput, format!("the key of a cache has no form in JSON: {error}")))
+        };
+        self.cache = Some((cache, Arc::new(key)));
+        self
+    }
+}
+
+impl<S: State> Clone for Node<S> {
+    fn clone(&self) -> Self {
+        Self {
+            run: self.run.clone(),
+            settings: self.settings.clone(),
+            cache: self.cache.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<S: State> fmt::Debug for Node<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What can be a node: an async function, a [`Node`], a checked graph on the same state.
+pub trait IntoNode<S: State, Marker> {
+    /// Makes the node.
+    fn into_node(self) -> Node<S>;
+}
+
+impl<S: State> IntoNode<S, ()> for Node<S> {
+    fn into_node(self) -> Self {
+        self
+    }
+}
+
+impl<S, F, Fut, R> IntoNode<S, (Fut, R)> for F
+where
+    S: State,
+    F: Fn(Cx<S>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R>> + Send + 'static,
+    R: Into<Command<S>> + 'static,
+{
+    fn into_node(self) -> Node<S> {
+        node(self)
+    }
+}
+
+/// When a failed node is run again, and after how long.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// Attempts in all, the first one included.
+    pub attempts_max: u32,
+    /// The wait after the first failure.
+    pub first: Duration,
+    /// Each wait is this many times the one before.
+    pub factor: f64,
+    /// No wait is longer, unless the other side asked for it.
+    pub longest: Duration,
+    /// The share of a wait that chance may take off, 0 to 1, so that those who failed together do not return together.
+    pub jitter: f64,
+    /// Whether an error is worth another attempt; [`Error::is_retryable`] unless said otherwise.
+    pub on: fn(&Error) -> bool,
+}
+
+/// Three attempts, half a second apart, then a second: what LangGraph does by default.
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            attempts_max: 3,
+            first: Duration::from_millis(500),
+            factor: 2.0,
+            longest: Duration::from_secs(128),
+            jitter: 0.5,
+            on: Error::is_retryable,
+        }
+    }
+}
+
+impl Retry {
+    /// Sets the number of attempts, the first one included.
+    #[must_use]
+    pub fn attempts_max(mut self, attempts: u32) -> Self {
+        self.attempts_max = attempts;
+        self
+    }
+
+    /// Sets the wait after the first failure.
+    #[must_use]
+    pub fn first(mut self, wait: Duration) -> Self {
+        self.first = wait;
+        self
+    }
+
+    /// Sets which errors are worth another attempt.
+    #[must_use]
+    pub fn on(mut self, worth: fn(&Error) -> bool) -> Self {
+        self.on = worth;
+        self
+    }
+
+    /// Returns how long to wait after attempt number `attempt` (from 1) has failed; `None` if that was the last one.
+    /// `chance` is in 0..1.
+    pub(crate) fn wait(&self, attempt: u32, error: &Error, chance: f64) -> Option<Duration> {
+        if attempt >= self.attempts_max || !(self.on)(error) {
+            return None;
+        }
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let longest = self.longest.as_secs_f64();
+        let wait = (self.first.as_secs_f64() * self.factor.powi(exponent)).clamp(0.0, longest);
+        let jittered = wait * (1.0 - self.jitter.clamp(0.0, 1.0) * chance);
+        let wait = Duration::try_from_secs_f64(jittered).unwrap_or(self.longest);
+        Some(error.retry_after().map_or(wait, |asked| asked.max(wait)))
+    }
+}

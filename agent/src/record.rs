@@ -1,0 +1,277 @@
+//! Recording a run and replaying it. What a recording holds is all that a run could not decide by itself: what it began
+//! with, the results of its effects, which of its parallel tasks did something first. With that a replay gives the same
+//! events and the same state, byte for byte, and reaches nothing outside.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lorewell_model::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::checkpoint::Loaded;
+use crate::engine::Limits;
+use crate::event::Event;
+use crate::scope::Scope;
+
+/// What a run could not decide by itself, and what came of it. Serialises to a file that can be kept as a test.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Recording {
+    pub(crate) thread: String,
+    pub(crate) branch: u32,
+    pub(crate) limits: Limits,
+    pub(crate) answers: HashMap<String, Value>,
+    /// What was stored when it began: of the thread's own graph under the empty path.
+    loaded: BTreeMap<String, Loaded>,
+    /// The input: a state or an update.
+    pub(crate) input: Option<RecordedInput>,
+    /// By graph: which task did something, in order, where several ran at once.
+    order: BTreeMap<String, VecDeque<u32>>,
+    effects: BTreeMap<String, Box<RawValue>>,
+    failures: BTreeMap<String, RecordedFailure>,
+    cached: BTreeMap<String, Option<String>>,
+    events: Vec<Box<RawValue>>,
+    /// How it ended.
+    end: Option<Box<RawValue>>,
+}
+
+/// The input of a recorded run.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RecordedInput {
+    State(Box<RawValue>),
+    Update(Box<RawValue>),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct RecordedFailure {
+    kind: Kind,
+    message: String,
+}
+
+impl Recording {
+    /// Returns the events as JSON, in order.
+    pub fn events(&self) -> impl Iterator<Item = &str> {
+        self.events.iter().map(|event| event.get())
+    }
+
+    /// Returns how the run ended, as JSON: `{"done": state}`, `{"paused": …}` or `{"failed": message}`.
+    #[must_use]
+    pub fn end(&self) -> Option<&str> {
+        self.end.as_deref().map(RawValue::get)
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording")
+            .field("thread", &self.thread)
+            .field("events", &self.events.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Takes a recording while a run runs. Handles share it.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<Recording>>);
+
+impl Recorder {
+    /// Begins an empty recording.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns what was recorded so far; after the run, all of it.
+    #[must_use]
+    pub fn recording(&self) -> Recording {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Recording> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a run does with recordings: nothing, take one, or follow one.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Tape {
+    #[default]
+    Off,
+    Record(Recorder),
+    Replay(Arc<Replay>),
+}
+
+/// A recording that is followed.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    recording: Recording,
+    /// What is left of the order.
+    order: Mutex<BTreeMap<String, VecDeque<u32>>>,
+    /// How many events were compared.
+    compared: Mutex<usize>,
+}
+
+/// Names something of a task in a recording.
+fn name(scope: &Scope, seq: u64, task: u32, what: &str) -> String {
+    format!("{}|{seq}#{task} {what}", scope.path())
+}
+
+impl Tape {
+    pub(crate) fn replay(recording: Recording) -> Self {
+        let order = Mutex::new(recording.order.clone());
+        Self::Replay(Arc::new(Replay { recording, order, compared: Mutex::new(0) }))
+    }
+
+    pub(crate) fn is_replay(&self) -> bool {
+        matches!(self, Self::Replay(_))
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    fn recorder(&self) -> Option<MutexGuard<'_, Recording>> {
+        match self {
+            Self::Record(recorder) => Some(recorder.lock()),
+            Self::Off | Self::Replay(_) => None,
+        }
+    }
+
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        match self {
+            Self::Replay(replay) => Some(&replay.recording),
+            Self::Off | Self::Record(_) => None,
+        }
+    }
+
+    /// Notes what a run begins with.
+    pub(crate) fn note_start(&self, start: impl FnOnce(&mut Recording) -> Result<()>) -> Result<()> {
+        match self.recorder() {
+            Some(mut recording) => start(&mut recording),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn loaded(&self, path: &str) -> Option<Loaded> {
+        self.recording()?.loaded.get(path).cloned()
+    }
+
+    pub(crate) fn note_loaded(&self, path: &str, loaded: &Loaded) {
+        if let Some(mut recording) = self.recorder() {
+            recording.loaded.insert(path.to_owned(), loaded.clone());
+        }
+    }
+
+    pub(crate) fn effect(&self, scope: &Scope, seq: u64, task: u32, entry: &str) -> Option<Vec<u8>> {
+        let value = self.recording()?.effects.get(&name(scope, seq, task, entry))?;
+        Some(value.get().as_bytes().to_vec())
+    }
+
+    /// In a replay nothing is done: what has no recorded result was not done in the recorded run.
+    pub(crate) fn must_know(&self, scope: &Scope, seq: u64, task: u32, entry: &str) -> Result<()> {
+        match self.recording() {
+            None => Ok(()),
+            Some(_) => {
+                let name = name(scope, seq, task, entry);
+                let message =
+                    format!("the replay has left the recording: `{name}` is not in it; a node has changed since");
+                Err(Error::new(Kind::BadOutput, message))
+            }
+        }
+    }
+
+    pub(crate) fn note_effect(&self, scope: &Scope, seq: u64, task: u32, entry: &str, value: &[u8]) {
+        if let Some(mut recording) = self.recorder() {
+            // Values were written by `serde_json`.
+            if let Ok(value) = serde_json::from_slice(value) {
+                recording.effects.insert(name(scope, seq, task, entry), value);
+            }
+        }
+    }
+
+    pub(crate) fn expected(&self, scope: &Scope) -> Option<u32> {
+        let Self::Replay(replay) = self else { return None };
+        let mut order = replay.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.get_mut(&**scope.path())?.pop_front()
+    }
+
+    pub(crate) fn note_order(&self, scope: &Scope, task: u32) {
+        if let Some(mut recording) = self.recorder() {
+            recording.order.entry(scope.path().to_string()).or_default().push_back(task);
+        }
+    }
+
+    pub(crate) fn failure(&self, scope: &Scope, seq: u64, task: u32, attempt: u32) -> Option<Error> {
+        let failure = self.recording()?.failures.get(&name(scope, seq, task, &attempt.to_string()))?;
+        Some(Error::new(failure.kind, failure.message.clone()))
+    }
+
+    pub(crate) fn note_failure(&self, scope: &Scope, seq: u64, task: u32, attempt: u32, error: &Error) {
+        if let Some(mut recording) = self.recorder() {
+            let failure = RecordedFailure { kind: error.kind(), message: error.to_string() };
+            recording.failures.insert(name(scope, seq, task, &attempt.to_string()), failure);
+        }
+    }
+
+    pub(crate) fn cached(&self, scope: &Scope, seq: u64, task: u32) -> Option<Option<Arc<str>>> {
+        let cached = self.recording()?.cached.get(&name(scope, seq, task, "cache"))?;
+        Some(cached.as_deref().map(Arc::from))
+    }
+
+    pub(crate) fn note_cached(&self, scope: &Scope, seq: u64, task: u32, value: Option<&str>) {
+        if let Some(mut recording) = self.recorder() {
+            recording.cached.insert(name(scope, seq, task, "cache"), value.map(str::to_owned));
+        }
+    }
+
+    /// Takes an event into the recording, or compares it with the recorded one.
+    pub(crate) fn see(&self, event: &Event) -> Result<()> {
+        match self {
+            Self::Off => Ok(()),
+            Self::Record(recorder) => {
+                recorder.lock().events.push(raw(event)?);
+                Ok(())
+            }
+            Self::Replay(replay) => {
+                let mut compared = replay.compared.lock().unwrap_or_else(PoisonError::into_inner);
+                let recorded = replay.recording.events.get(*compared).map_or("nothing more", |event| event.get());
+                *compared += 1;
+                differ(&format!("event {}", *compared), recorded, raw(event)?.get())
+            }
+        }
+    }
+
+    /// Takes the end into the recording, or compares it with the recorded one.
+    pub(crate) fn see_end(&self, end: &Value) -> Result<()> {
+        match self {
+            Self::Off => Ok(()),
+            Self::Record(recorder) => {
+                recorder.lock().end = Some(raw(end)?);
+                Ok(())
+            }
+            Self::Replay(replay) => {
+                let compared = *replay.compared.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(event) = replay.recording.events.get(compared) {
+                    return differ(&format!("event {}", compared + 1), event.get(), "nothing more");
+                }
+                differ("the end", replay.recording.end().unwrap_or("nothing"), raw(end)?.get())
+            }
+        }
+    }
+}
+
+fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(value)
+        .map_err(|error| Error::new(Kind::BadInput, format!("it has no form in JSON: {error}")).caused_by(error))
+}
+
+fn differ(what: &str, recorded: &str, now: &str) -> Result<()> {
+    if recorded == now {
+        return Ok(());
+    }
+    let message = format!("the replay has left the recording at {what}: recorded {recorded}, now {now}");
+    Err(Error::new(Kind::BadOutput, message))
+}

@@ -1,0 +1,311 @@
+//! The driver: carries out what the engine wants, and tells it what came of it. One task is polled where the run is
+//! polled; several are spawned, so that they share the cores.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use lorewell_model::{Error, Kind};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Session;
+use super::task::Attempt;
+use crate::cx::{Cx, Parts, TaskScope};
+use crate::engine::{Begin, End, Engine, Input, Launch, Limits, Output, TaskEnd};
+use crate::event::Event;
+use crate::graph::Plan;
+use crate::scope::Scope;
+use crate::state::State;
+
+/// Events that wait to be read; then the tasks that tell them wait too.
+const EVENTS_MAX: usize = 64;
+
+/// One graph that is being run.
+pub(crate) struct Drive<S: State> {
+    engine: Engine<S>,
+    plan: Arc<Plan<S>>,
+    scope: Arc<Scope>,
+    session: Arc<Session>,
+    limits: Arc<Limits>,
+    out: VecDeque<Output<S>>,
+    one: Option<(u32, u32, Attempt<S>)>,
+    many: JoinSet<(u32, u32, TaskEnd<S>)>,
+    /// Whether the tasks of this superstep may end in any order.
+    is_parallel: bool,
+    /// Ends that wait for the events which came before them.
+    ended: VecDeque<Item<S>>,
+    inbox: Option<(mpsc::Sender<(u32, Event)>, mpsc::Receiver<(u32, Event)>)>,
+    /// In a replay, what came before its turn.
+    early: HashMap<u32, VecDeque<Item<S>>>,
+    cache_keys: HashMap<u32, String>,
+}
+
+/// Something that a task did.
+enum Item<S: State> {
+    Told(u32, Event),
+    Ended(u32, u32, TaskEnd<S>),
+    Lost,
+}
+
+/// What a driven run tells.
+pub(crate) enum Told<S: State> {
+    Event(Event),
+    End(End<S>),
+}
+
+impl<S: State> Drive<S> {
+    pub(crate) fn new(
+        engine: Engine<S>,
+        plan: Arc<Plan<S>>,
+        scope: Arc<Scope>,
+        session: Arc<Session>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        let inbox = limits.listening.then(|| mpsc::channel(EVENTS_MAX));
+        Self {
+            engine,
+            plan,
+            scope,
+            session,
+            limits,
+            out: VecDeque::new(),
+            one: None,
+            many: JoinSet::new(),
+            is_parallel: false,
+            ended: VecDeque::new(),
+            inbox,
+            early: HashMap::new(),
+            cache_keys: HashMap::new(),
+        }
+    }
+
+    /// Begins with an input, or goes on from the newest checkpoint.
+    pub(crate) fn begin(&mut self, begin: Option<Begin<S>>) {
+        let now = self.now();
+        let input = match begin {
+            Some(input) => Input::Begin { input, now },
+            None => Input::Resume { now },
+        };
+        self.engine.handle(input, &mut self.out);
+    }
+
+    /// Takes what the engine has collected.
+    pub(crate) fn collected(&mut self) -> Vec<S::Update> {
+        self.engine.collected()
+    }
+
+    /// Goes on until there is something to tell. After the end it is not called again.
+    pub(crate) async fn next(&mut self) -> Told<S> {
+        loop {
+            while let Some(output) = self.out.pop_front() {
+                match output {
+                    Output::Start(launch) => self.start(launch),
+                    Output::Emit(event) => return Told::Event(event),
+                    Output::Write(batch) => {
+                        if let Err(error) = self.session.write(&self.scope, batch).await {
+                            return self.fail(error);
+                        }
+                    }
+                    Output::End(end) => return self.end(end).await,
+                }
+            }
+            // So that a long run of nodes that never wait lets others have their turn.
+            tokio::task::consume_budget().await;
+            match self.wait().await {
+                Item::Told(_, event) => return Told::Event(event),
+                Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
+                Item::Lost => {
+                    return self.fail(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed"));
+                }
+            }
+        }
+    }
+
+    /// Stops all tasks.
+    fn fail(&mut self, error: Error) -> Told<S> {
+        self.one = None;
+        self.many = JoinSet::new();
+        self.out.clear();
+        Told::End(End::Failed(error))
+    }
+
+    async fn end(&mut self, end: End<S>) -> Told<S> {
+        if self.scope.is_root() {
+            if let Err(error) = self.session.flush().await {
+                return self.fail(error);
+            }
+        }
+        Told::End(end)
+    }
+
+    fn now(&self) -> u64 {
+        if self.session.link.is_none() {
+            return 0;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn start(&mut self, launch: Launch<S>) {
+        let (task, attempt, alone) = (launch.task, launch.attempt, launch.alone);
+        let delay = if self.session.tape.is_replay() { Duration::ZERO } else { launch.delay };
+        let plan = self.plan.clone();
+        let node = plan.node(launch.node);
+        let state = launch.state.clone();
+        let scope = self.task_scope(launch, &node.name);
+        if let Some(error) = self.session.tape.failure(&self.scope, scope.seq, task, attempt) {
+            self.ended.push_back(Item::Ended(task, attempt, TaskEnd::Failed { error, journal: scope.take_journal() }));
+            return;
+        }
+        let cx = Cx::new(state, scope.clone());
+        if let Some((cache, key)) = &node.cache {
+            match key(&cx).and_then(|key| self.cached(task, &node.name, cache, key, &scope)) {
+                Ok(None) => {}
+                Ok(Some(end)) => return self.ended.push_back(Item::Ended(task, attempt, end)),
+                Err(error) => {
+                    let end = TaskEnd::Failed { error, journal: scope.take_journal() };
+                    return self.ended.push_back(Item::Ended(task, attempt, end));
+                }
+            }
+        }
+        let attempt_future = Attempt::new((node.run)(cx), scope, &node.settings, delay);
+        self.is_parallel = !alone;
+        if alone {
+            self.one = Some((task, attempt, attempt_future));
+        } else {
+            self.many.spawn(async move { (task, attempt, attempt_future.await) });
+        }
+    }
+
+    fn task_scope(&self, launch: Launch<S>, node: &Arc<str>) -> Arc<TaskScope> {
+        TaskScope::new(Parts {
+            scope: self.scope.clone(),
+            session: self.session.clone(),
+            limits: self.limits.clone(),
+            node: node.clone(),
+            key: launch.key,
+            seq: launch.seq,
+            index: launch.task,
+            tries: launch.tries,
+            fresh: launch.fresh,
+            input: launch.input,
+            failure: launch.failure,
+            journal: launch.journal,
+            events: self.inbox.as_ref().map(|(sender, _)| sender.clone()),
+        })
+    }
+
+    fn ended(&mut self, task: u32, attempt: u32, end: TaskEnd<S>) {
+        if let Some(key) = self.cache_keys.remove(&task) {
+            self.keep_in_cache(task, key, &end);
+        }
+        if let TaskEnd::Failed { error, .. } = &end {
+            self.session.tape.note_failure(&self.scope, self.engine.seq(), task, attempt, error);
+        }
+        let now = self.now();
+        self.engine.handle(Input::Ended { task, attempt, end, now }, &mut self.out);
+    }
+
+    /// Waits for what happens next; in a replay, for what happened next.
+    async fn wait(&mut self) -> Item<S> {
+        if !self.is_parallel {
+            return self.wait_any().await;
+        }
+        let Some(expected) = self.session.tape.expected(&self.scope) else {
+            let item = self.wait_any().await;
+            if let Item::Told(task, _) | Item::Ended(task, ..) = &item {
+                self.session.tape.note_order(&self.scope, *task);
+            }
+            return item;
+        };
+        loop {
+            if let Some(item) = self.early.get_mut(&expected).and_then(VecDeque::pop_front) {
+                return item;
+            }
+            match self.wait_any().await {
+                item @ Item::Lost => return item,
+                item @ (Item::Told(task, _) | Item::Ended(task, ..)) => {
+                    self.early.entry(task).or_default().push_back(item);
+                }
+            }
+        }
+    }
+
+    async fn wait_any(&mut self) -> Item<S> {
+        let Some(cancel) = self.session.cancel.clone() else { return poll_fn(|cx| self.poll_item(cx)).await };
+        if cancel.is_cancelled() {
+            return Item::Lost;
+        }
+        tokio::select! {
+            biased;
+            item = poll_fn(|cx| self.poll_item(cx)) => item,
+            () = cancel.cancelled() => Item::Lost,
+        }
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<S>> {
+        if let Some((_, inbox)) = &mut self.inbox {
+            if let Poll::Ready(Some((task, event))) = inbox.poll_recv(cx) {
+                return Poll::Ready(Item::Told(task, event));
+            }
+        }
+        if let Some((task, attempt, future)) = &mut self.one {
+            if let Poll::Ready(end) = Pin::new(future).poll(cx) {
+                self.ended.push_back(Item::Ended(*task, *attempt, end));
+                self.one = None;
+            }
+        } else if !self.many.is_empty() {
+            if let Poll::Ready(Some(joined)) = self.many.poll_join_next(cx) {
+                // A task of ours does not panic; it is lost only when the runtime shuts down.
+                self.ended.push_back(joined.map_or(Item::Lost, |(task, attempt, end)| Item::Ended(task, attempt, end)));
+            }
+        }
+        if self.ended.is_empty() {
+            return Poll::Pending;
+        }
+        // What a task told before it ended comes first.
+        if let Some((_, inbox)) = &mut self.inbox {
+            if let Ok((task, event)) = inbox.try_recv() {
+                return Poll::Ready(Item::Told(task, event));
+            }
+        }
+        self.ended.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn cached(
+        &mut self,
+        task: u32,
+        node: &str,
+        cache: &crate::graph::Cache,
+        key: String,
+        scope: &TaskScope,
+    ) -> lorewell_model::Result<Option<TaskEnd<S>>> {
+        let key = format!("{node} {key}");
+        let value = match self.session.tape.cached(&self.scope, scope.seq, task) {
+            Some(recorded) => recorded,
+            None => cache.get(&key, Instant::now()),
+        };
+        self.session.tape.note_cached(&self.scope, scope.seq, task, value.as_deref());
+        match value {
+            Some(value) => crate::engine::decode_command(&value).map(|command| Some(TaskEnd::Done(command))),
+            None => {
+                self.cache_keys.insert(task, key);
+                Ok(None)
+            }
+        }
+    }
+
+    fn keep_in_cache(&self, task: u32, key: String, end: &TaskEnd<S>) {
+        let TaskEnd::Done(command) = end else { return };
+        let Some(node) = self.engine.running_node(task) else { return };
+        let Some((cache, _)) = &self.plan.node(node).cache else { return };
+        // What has no form in JSON is not kept.
+        if let Ok(value) = crate::engine::encode_command(&**self.engine.state(), command) {
+            cache.put(key, value.into(), Instant::now());
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! A run: a value with settings that is awaited for its outcome, or read event by event. Reading drives it, so whoever
+//! reads slowly slows it down, and whoever drops it stops it.
+
+mod cancel;
+mod drive;
+mod session;
+mod task;
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::Stream;
+use lorewell_model::{Error, Kind, Result};
+
+pub use cancel::Cancel;
+pub(crate) use drive::{Drive, Told};
+pub(crate) use session::{Link, Session, lineage};
+
+use crate::engine::{Begin, End, Engine, Limits, Persist};
+use crate::event::{Event, Gate};
+use crate::graph::Plan;
+use crate::question::Question;
+use crate::record::Tape;
+use crate::scope::Scope;
+use crate::state::State;
+use crate::thread::{Opened, Thread};
+
+/// What a run begins with.
+#[derive(Debug, Clone)]
+pub enum Input<S: State> {
+    /// Exactly this state, whatever stood there before.
+    State(S),
+    /// What stands there, with this written to it.
+    Update(S::Update),
+}
+
+impl<S: State> From<S> for Input<S> {
+    fn from(state: S) -> Self {
+        Self::State(state)
+    }
+}
+
+/// How a run ended that did not fail.
+#[derive(Debug, Clone)]
+pub enum Outcome<S> {
+    /// It came to its end, with this state.
+    Done(S),
+    /// It waits for a person.
+    Paused(Paused<S>),
+}
+
+impl<S> Outcome<S> {
+    /// Returns the state of a run that came to its end.
+    ///
+    /// # Errors
+    /// `Refused` if it waits for a person, with what it asks.
+    pub fn done(self) -> Result<S> {
+        match self {
+            Self::Done(state) => Ok(state),
+            Self::Paused(paused) => {
+                let asked: Vec<_> = paused.questions.iter().map(|question| question.prompt.to_string()).collect();
+                let gates: Vec<_> = paused.gates.iter().map(|gate| format!("the gate at `{}`", gate.node)).collect();
+                let message = format!("the run waits for a person: {}", [asked, gates].concat().join(", "));
+                Err(Error::new(Kind::Refused, message))
+            }
+        }
+    }
+}
+
+/// What a run waits for.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Paused<S> {
+    /// The questions that are open, in the order of their tasks.
+    pub questions: Vec<Question>,
+    /// The gates at which it has stopped; resuming passes them.
+    pub gates: Vec<Gate>,
+    /// The state at the newest checkpoint.
+    pub state: S,
+}
+
+/// When what a run does is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Each superstep before the next one begins.
+    #[default]
+    Sync,
+    /// Each superstep while the next ones run, at most [`BACKGROUND_MAX`] behind; all of it when the run ends.
+    Background,
+    /// Where the run stands when it ends, however it ends. A crash loses the run; effects are stored as ever.
+    OnExit,
+}
+
+/// Supersteps that may wait to be stored while the run goes on, with [`Durability::Background`].
+pub const BACKGROUND_MAX: usize = 64;
+
+/// A run to be: `.await` it for its outcome, or read its [`events`](Self::events).
+#[must_use = "a run does nothing until it is awaited"]
+pub struct Run<S: State> {
+    plan: Arc<Plan<S>>,
+    thread: Option<Thread<S>>,
+    input: Option<Input<S>>,
+    limits: Limits,
+    durability: Durability,
+    discards: bool,
+    cancel: Option<Cancel>,
+    tape: Tape,
+}
+
+impl<S: State> Run<S> {
+    pub(crate) fn unstored(plan: Arc<Plan<S>>, input: Input<S>) -> Self {
+        Self::new(plan, None, Some(input))
+    }
+
+    pub(crate) fn new(plan: Arc<Plan<S>>, thread: Option<Thread<S>>, input: Option<Input<S>>) -> Self {
+        let (limits, durability) = (Limits::default(), Durability::default());
+        Self { plan, thread, input, limits, durability, discards: false, cancel: None, tape: Tape::Off }
+    }
+
+    /// Sets how many supersteps the run may have, pauses and crashes not counted; 100 unless said.
+    pub fn steps_max(mut self, steps: u64) -> Self {
+        self.limits.steps_max = steps;
+        self
+    }
+
+    /// Sets how many tasks of one graph may run at the same time; 64 unless said.
+    pub fn parallel_max(mut self, tasks: usize) -> Self {
+        self.limits.parallel_max = tasks.max(1);
+        self
+    }
+
+    /// Sets when what it does is stored.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Stops before a node, until it is resumed.
+    pub fn gate_before(mut self, node: &str) -> Self {
+        self.limits.gates_before.push(node.to_owned());
+        self
+    }
+
+    /// Stops after a node, until it is resumed.
+    pub fn gate_after(mut self, node: &str) -> Self {
+        self.limits.gates_after.push(node.to_owned());
+        self
+    }
+
+    /// Gives up what an earlier run of the thread has left unfinished, instead of refusing to begin.
+    pub fn discard_unfinished(mut self) -> Self {
+        self.discards = true;
+        self
+    }
+
+    /// Lets the run be stopped from elsewhere.
+    pub fn cancel(mut self, cancel: &Cancel) -> Self {
+        self.cancel = Some(cancel.clone());
+        self
+    }
+
+    /// Puts the whole state after each superstep into the events.
+    pub fn states(mut self) -> Self {
+        self.limits.states = true;
+        self
+    }
+
+    pub(crate) fn tape(mut self, tape: Tape) -> Self {
+        self.tape = tape;
+        self
+    }
+
+    /// Returns the events of the run, as they come. Reading them drives the run.
+    #[must_use]
+    pub fn events(mut self) -> Events<S> {
+        self.limits.listening = true;
+        Events { state: Reading::Before(Some(Box::new(self))) }
+    }
+
+    async fn open(mut self) -> Result<Driven<S>> {
+        self.check_gates()?;
+        let mut guard = None;
+        let (session, engine);
+        match &self.thread {
+            None => {
+                session = Arc::new(Session::unstored(self.cancel, self.tape));
+                let scope = Scope::root(session.thread.clone(), 0);
+                engine = Engine::fresh(self.plan.clone(), scope, Arc::new(self.limits.clone()));
+            }
+            Some(thread) => {
+                self.limits.persist = match self.durability {
+                    Durability::Sync | Durability::Background => Persist::Each,
+                    Durability::OnExit => Persist::AtEnd,
+                };
+                let limits = Arc::new(self.limits.clone());
+                let opened = thread.open(limits, self.durability, self.cancel, self.tape).await?;
+                let Opened { engine: restored, session: opened, guard: held } = opened;
+                (session, engine, guard) = (opened, restored, Some(held));
+            }
+        }
+        if self.input.is_none() && engine.head().is_none() {
+            let name = session.thread.get();
+            let message = format!("thread `{name}` has no run to resume; begin one with `run`");
+            return Err(Error::new(Kind::NotFound, message));
+        }
+        if self.input.is_some() && engine.is_unfinished() && !self.discards {
+            return Err(unfinished(session.thread.get(), &engine));
+        }
+        let scope = engine.scope().clone();
+        let mut drive = Drive::new(engine, self.plan, scope, session, Arc::new(self.limits));
+        drive.begin(self.input.map(Begin::Input));
+        Ok(Driven { drive, _guard: guard })
+    }
+
+    fn check_gates(&self) -> Result<()> {
+        let gates = self.limits.gates_before.iter().chain(&self.limits.gates_after);
+        match gates.into_iter().find(|gate| self.plan.find(gate).is_none()) {
+            None => Ok(()),
+            Some(gate) => Err(self.plan.unknown(gate, "for a gate")),
+        }
+    }
+}
+
+fn unfinished<S: State>(thread: &str, engine: &Engine<S>) -> Error {
+    let next: Vec<_> = engine.next().iter().map(|node| format!("`{node}`")).collect();
+    let message = format!(
+        "thread `{thread}` has an unfinished run, in which {} comes next; `resume` it, or begin with `discard_unfinished`",
+        next.join(", ")
+    );
+    Error::new(Kind::Conflict, message)
+}
+
+impl<S: State> fmt::Debug for Run<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("limits", &self.limits)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: State> IntoFuture for Run<S> {
+    type Output = Result<Outcome<S>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut driven = self.open().await?;
+            loop {
+                if let Told::End(end) = driven.drive.next().await {
+                    drop(driven);
+                    return outcome(end);
+                }
+            }
+        })
+    }
+}
+
+fn outcome<S: State>(end: End<S>) -> Result<Outcome<S>> {
+    match end {
+        End::Done { parent: Some(_), .. } => {
+            let message = "a node gave a command to the graph around, and there is none: the graph runs by itself";
+            Err(Error::new(Kind::BadOutput, message))
+        }
+        End::Done { state, parent: None } => Ok(Outcome::Done(Arc::unwrap_or_clone(state))),
+        End::Paused { questions, gates, state } => {
+            Ok(Outcome::Paused(Paused { questions, gates, state: Arc::unwrap_or_clone(state) }))
+        }
+        End::Failed(error) => Err(error),
+    }
+}
+
+/// A run that is being driven. The guard gives the thread back when it is dropped, after the drive.
+struct Driven<S: State> {
+    drive: Drive<S>,
+    _guard: Option<crate::thread::Guard>,
+}
+
+/// The events of a run, and its outcome when there are no more. Also a [`Stream`], which ends with the error of a run that
+/// failed.
+#[must_use = "a run does nothing until its events are read"]
+pub struct Events<S: State> {
+    state: Reading<S>,
+}
+
+enum Reading<S: State> {
+    Before(Option<Box<Run<S>>>),
+    Within(Box<Driven<S>>),
+    After(Option<Result<Outcome<S>>>),
+}
+
+impl<S: State> Events<S> {
+    /// Returns the next event; `None` when the run is over.
+    pub async fn next(&mut self) -> Option<Event> {
+        if let Reading::Before(run) = &mut self.state {
+            let run = run.take()?;
+            self.state = match run.open().await {
+                Ok(driven) => Reading::Within(Box::new(driven)),
+                Err(error) => Reading::After(Some(Err(error))),
+            };
+        }
+        let Reading::Within(driven) = &mut self.state else { return None };
+        match driven.drive.next().await {
+            Told::Event(event) => Some(event),
+            Told::End(end) => {
+                // Gives the thread back before the outcome is seen.
+                self.state = Reading::After(None);
+                self.state = Reading::After(Some(outcome(end)));
+                None
+            }
+        }
+    }
+
+    /// Returns how the run ended; reads what is left of the events first.
+    ///
+    /// # Errors
+    /// Those of the run. `Cancelled` if reading was given up halfway.
+    pub async fn outcome(mut self) -> Result<Outcome<S>> {
+        while self.next().await.is_some() {}
+        match self.state {
+            Reading::After(Some(outcome)) => outcome,
+            _ => Err(Error::new(Kind::Cancelled, "the run was given up while it began")),
+        }
+    }
+
+    /// Returns the events as a stream, which ends with the error of a run that failed.
+    #[must_use]
+    pub fn stream(self) -> impl Stream<Item = Result<Event>> + Send {
+        futures_util::stream::unfold(self, |mut events| async move {
+            if let Some(event) = events.next().await {
+                return Some((Ok(event), events));
+            }
+            match std::mem::replace(&mut events.state, Reading::After(None)) {
+                Reading::After(Some(Err(error))) => Some((Err(error), events)),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl<S: State> fmt::Debug for Events<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}

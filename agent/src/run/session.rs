@@ -1,0 +1,170 @@
+//! What all graphs of one run share: the store and the claim on the thread, the answers, the recording.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use lorewell_model::Result;
+use serde_json::Value;
+
+use super::{BACKGROUND_MAX, Cancel, Durability};
+use crate::checkpoint::{Batch, Checkpoints, Claim, Fork, Loaded, Record, Span};
+use crate::cx::{Held, already_held};
+use crate::record::Tape;
+use crate::scope::{Scope, ThreadName};
+
+/// What all graphs of one run share.
+pub(crate) struct Session {
+    pub(crate) thread: Arc<ThreadName>,
+    pub(crate) link: Option<Link>,
+    pub(crate) answers: HashMap<String, Value>,
+    pub(crate) cancel: Option<Cancel>,
+    pub(crate) tape: Tape,
+    /// Graphs that keep their state and are running.
+    kept: Mutex<HashSet<Arc<str>>>,
+}
+
+/// The way to the store.
+pub(crate) struct Link {
+    pub(crate) store: Arc<dyn Checkpoints>,
+    pub(crate) claim: Claim,
+    pub(crate) branch: u32,
+    pub(crate) forks: Vec<Fork>,
+    pub(crate) durability: Durability,
+    /// Writes that are on their way, in order.
+    behind: tokio::sync::Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
+    /// Records of graphs within, until the thread's own graph ends.
+    held: Mutex<Vec<Record>>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        store: Arc<dyn Checkpoints>,
+        claim: Claim,
+        branch: u32,
+        forks: Vec<Fork>,
+        durability: Durability,
+    ) -> Self {
+        Self { store, claim, branch, forks, durability, behind: tokio::sync::Mutex::default(), held: Mutex::default() }
+    }
+}
+
+impl Session {
+    pub(crate) fn unstored(cancel: Option<Cancel>, tape: Tape) -> Self {
+        let recording = tape.recording();
+        let thread = recording.map_or_else(ThreadName::default, |run| ThreadName::new(run.thread.as_str().into()));
+        let answers = recording.map_or_else(HashMap::new, |run| run.answers.clone());
+        Self::new(Arc::new(thread), None, answers, cancel, tape)
+    }
+
+    pub(crate) fn new(
+        thread: Arc<ThreadName>,
+        link: Option<Link>,
+        answers: HashMap<String, Value>,
+        cancel: Option<Cancel>,
+        tape: Tape,
+    ) -> Self {
+        Self { thread, link, answers, cancel, tape, kept: Mutex::default() }
+    }
+
+    /// Stores a batch of an engine, as the durability of the run says.
+    pub(crate) async fn write(&self, scope: &Scope, mut batch: Batch) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        match link.durability {
+            Durability::Sync => link.store.write(&link.claim, batch).await,
+            Durability::Background => {
+                let write = link.store.write(&link.claim, batch);
+                let mut behind = link.behind.lock().await;
+                behind.push_back(write);
+                while behind.len() > BACKGROUND_MAX {
+                    if let Some(first) = behind.pop_front() {
+                        first.await?;
+                    }
+                }
+                Ok(())
+            }
+            Durability::OnExit => {
+                let mut held = std::mem::take(&mut *link.held.lock().unwrap_or_else(PoisonError::into_inner));
+                if !scope.is_root() {
+                    held.append(&mut batch.records);
+                    *link.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+                    return Ok(());
+                }
+                held.append(&mut batch.records);
+                batch.records = held;
+                link.store.write(&link.claim, batch).await
+            }
+        }
+    }
+
+    /// Stores records before anything else happens.
+    pub(crate) async fn write_now(&self, records: Vec<Record>) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        let batch = Batch { records, durable: true, ..Batch::default() };
+        // Behind what is on its way: the store keeps the order.
+        link.store.write(&link.claim, batch).await
+    }
+
+    /// Waits until all is stored.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        let Some(link) = &self.link else { return Ok(()) };
+        let mut behind = link.behind.lock().await;
+        while let Some(first) = behind.pop_front() {
+            first.await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is stored of a graph; `None` if nothing is stored at all.
+    pub(crate) async fn load(&self, scope: &Scope) -> Result<Option<Loaded>> {
+        let Some(link) = &self.link else { return Ok(self.tape.loaded(scope.path())) };
+        self.flush().await?;
+        let spans = lineage(&link.forks, scope.path(), scope.branch());
+        let loaded = link.store.load(scope.thread(), scope.path(), &spans).await?;
+        self.tape.note_loaded(scope.path(), &loaded);
+        Ok(Some(loaded))
+    }
+
+    /// Notes that a graph which keeps its state runs.
+    pub(crate) fn hold(self: &Arc<Self>, path: &Arc<str>) -> Result<Held> {
+        let is_new = self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+        match is_new {
+            true => Ok(Held { session: self.clone(), path: path.clone() }),
+            false => Err(already_held(path)),
+        }
+    }
+
+    pub(crate) fn unhold(&self, path: &str) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+}
+
+/// A bound above all numbers that a store can hold.
+const UNBOUNDED: u64 = i64::MAX as u64;
+
+/// The checkpoints that a branch of a graph has, with those of the branches that it came from.
+pub(crate) fn lineage(forks: &[Fork], path: &str, branch: u32) -> Vec<Span> {
+    let mut spans = vec![Span { branch, seq_max: UNBOUNDED, root_max: UNBOUNDED }];
+    let mut at = branch;
+    // Each fork leaves a branch that was there before it, so this ends.
+    loop {
+        let of = |path: &str| forks.iter().find(|fork| *fork.path == *path && fork.branch == at);
+        let span = match (of(path), of("")) {
+            (Some(own), _) => Span { branch: own.from, seq_max: own.seq, root_max: UNBOUNDED },
+            (None, Some(root)) => Span { branch: root.from, seq_max: UNBOUNDED, root_max: root.seq },
+            (None, None) => return spans,
+        };
+        if span.branch >= at {
+            return spans;
+        }
+        at = span.branch;
+        spans.push(span);
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("thread", &self.thread).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,483 @@
+//! A thread: a durable sequence of runs under a name. It can be resumed, asked, looked back upon, forked, edited and
+//! copied; every call claims it for as long as it writes, so nobody writes between.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lorewell_model::{Error, Kind, Result};
+use serde_json::Value;
+
+use crate::checkpoint::{
+    Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Fork, Loaded, Place, Record, Span, StepRow, ThreadInfo,
+};
+use crate::engine::{Answers, Engine, Limits, Persist, Source, Step, decode};
+use crate::flow::Flow;
+use crate::question::Question;
+use crate::record::Tape;
+use crate::run::{Cancel, Durability, Input, Link, Run, Session, lineage};
+use crate::scope::{Scope, ThreadName};
+use crate::state::State;
+
+/// A durable sequence of runs under a name.
+pub struct Thread<S: State> {
+    flow: Flow<S>,
+    name: Arc<str>,
+    store: Arc<dyn Checkpoints>,
+}
+
+/// Where a thread stands.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Standing<S> {
+    /// The newest checkpoint.
+    pub checkpoint: CheckpointId,
+    /// The state there.
+    pub state: S,
+    /// The nodes that run next; none if the last run came to its end.
+    pub next: Vec<Arc<str>>,
+    /// The questions that are open.
+    pub questions: Vec<Question>,
+}
+
+/// The name of a checkpoint within its thread: `0.17` is number 17 of branch 0, and `research@4#0~0.2` number 2 of a graph
+/// that ran inside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CheckpointId(pub Place);
+
+impl fmt::Display for CheckpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { path, branch, seq } = &self.0;
+        match path.is_empty() {
+            true => write!(f, "{branch}.{seq}"),
+            false => write!(f, "{path}~{branch}.{seq}"),
+        }
+    }
+}
+
+impl FromStr for CheckpointId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (path, rest) = text.rsplit_once('~').unwrap_or(("", text));
+        let parts = rest.split_once('.').and_then(|(branch, seq)| Some((branch.parse().ok()?, seq.parse().ok()?)));
+        let Some((branch, seq)) = parts else {
+            let message = format!("`{text}` is no checkpoint; they look like `0.17`, see the history of the thread");
+            return Err(Error::new(Kind::BadInput, message));
+        };
+        Ok(Self(Place { path: path.into(), branch, seq }))
+    }
+}
+
+/// A checkpoint in the history of a thread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoint {
+    /// Its name.
+    pub id: CheckpointId,
+    /// When it was made.
+    pub at: SystemTime,
+    /// What made it.
+    pub source: Source,
+    /// The nodes that run next from there.
+    pub next: Vec<String>,
+}
+
+/// A thread that has been claimed and read.
+pub(crate) struct Opened<S: State> {
+    pub(crate) engine: Engine<S>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) guard: Guard,
+}
+
+/// Gives a claim back when it is dropped.
+pub(crate) struct Guard {
+    store: Arc<dyn Checkpoints>,
+    claim: Claim,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.store.release(&self.claim);
+    }
+}
+
+impl<S: State> Thread<S> {
+    pub(crate) fn new(flow: Flow<S>, name: Arc<str>, store: Arc<dyn Checkpoints>) -> Self {
+        Self { flow, name, store }
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Begins a run: from exactly a state, or with an update of what stands.
+    pub fn run(&self, input: impl Into<Input<S>>) -> Run<S> {
+        Run::new(self.flow.plan().clone(), Some(self.clone()), Some(input.into()))
+    }
+
+    /// Goes on with the run that was left: after a pause, a failure, a crash. What finished does not run again, and what
+    /// waits for an answer that is not there does not run either. If nothing is left, the outcome is that of the last
+    /// run.
+    pub fn resume(&self) -> Run<S> {
+        Run::new(self.flow.plan().clone(), Some(self.clone()), None)
+    }
+
+    /// Answers an open question. The answer is stored; [`resume`](Self::resume) lets the task go on that asked.
+    ///
+    /// # Errors
+    /// `NotFound` if no such question was asked, `Conflict` if it was answered before, `BadInput` if the answer does not
+    /// fit; nothing is stored then.
+    pub async fn answer(&self, question: &str, answer: impl Into<Value>) -> Result<()> {
+        let answer = answer.into();
+        let Opened { engine, session, guard } = self.open_plain().await?;
+        let open = engine.questions(&HashMap::new());
+        let Some(asked) = open.iter().find(|open| open.id == question) else {
+            return Err(self.not_open(question, &open, &session).await?);
+        };
+        if session.answers.contains_key(question) {
+            let message = format!("question `{question}` has its answer already; resume the thread");
+            return Err(Error::new(Kind::Conflict, message));
+        }
+        asked.check(&answer)?;
+        let key = EntryKey { task: 0, kind: EntryKind::Answer, name: question.to_owned() };
+        let body = Body::Entry { key, value: crate::engine::encode(&answer)? };
+        let place = Place { path: "".into(), branch: engine.scope().branch(), seq: engine.seq() };
+        let batch = Batch { records: vec![Record { place, body }], durable: true, ..Batch::default() };
+        self.store.write(&guard.claim, batch).await
+    }
+
+    /// Says why a question cannot be answered.
+    async fn not_open(&self, question: &str, open: &[Question], session: &Session) -> Result<Error> {
+        let Some(link) = &session.link else { return Ok(Error::new(Kind::Internal, "a thread without a store")) };
+        let answered = self.was_answered(question, link).await?;
+        let ids: Vec<_> = open.iter().map(|open| format!("`{}`", open.id)).collect();
+        let hint = match ids.is_empty() {
+            true => "none is open".to_owned(),
+            false => format!("open are {}", ids.join(", ")),
+        };
+        Ok(match answered {
+            true => {
+                Error::new(Kind::Conflict, format!("question `{question}` was answered, and its task went on; {hint}"))
+            }
+            false => Error::new(Kind::NotFound, format!("thread `{}` has no question `{question}`; {hint}", self.name)),
+        })
+    }
+
+    async fn was_answered(&self, question: &str, link: &Link) -> Result<bool> {
+        let spans = lineage(&link.forks, "", link.branch);
+        let key = EntryKey { task: 0, kind: EntryKind::Answer, name: question.to_owned() };
+        let mut before = None;
+        loop {
+            let rows = self.store.steps(&self.name, "", &spans, before, PAGE).await?;
+            for row in &rows {
+                let place = Place { seq: row.place.seq + 1, ..row.place.clone() };
+                if self.store.entry(&self.name, &place, &key).await?.is_some() {
+                    return Ok(true);
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => before = Some(last.place.seq),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Returns the questions that are open.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn questions(&self) -> Result<Vec<Question>> {
+        Ok(self.standing().await?.questions)
+    }
+
+    /// Returns where the thread stands.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn standing(&self) -> Result<Standing<S>> {
+        let info = self.info().await?;
+        let spans = lineage(&info.forks, "", info.head);
+        self.read(&info, "", info.head, &spans).await
+    }
+
+    /// Returns where the thread stood at a checkpoint.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such checkpoint.
+    pub async fn standing_at(&self, checkpoint: &CheckpointId) -> Result<Standing<S>> {
+        let info = self.info().await?;
+        let Place { path, branch, seq } = &checkpoint.0;
+        let mut spans = lineage(&info.forks, path, *branch);
+        cap(&mut spans, *seq);
+        let standing = self.read(&info, path, *branch, &spans).await?;
+        match standing.checkpoint.0.seq == *seq {
+            true => Ok(standing),
+            false => Err(self.no_checkpoint(checkpoint)),
+        }
+    }
+
+    /// Lists the checkpoints of the thread's own graph, newest first: at most `limit`, older than `before` if it is given.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn history(&self, before: Option<&CheckpointId>, limit: usize) -> Result<Vec<Checkpoint>> {
+        let info = self.info().await?;
+        let spans = lineage(&info.forks, "", info.head);
+        self.list("", &spans, before, limit).await
+    }
+
+    /// Lists the checkpoints of a graph that ran inside, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn history_of(&self, path: &str, before: Option<&CheckpointId>, limit: usize) -> Result<Vec<Checkpoint>> {
+        let info = self.info().await?;
+        let spans = lineage(&info.forks, path, info.head);
+        self.list(path, &spans, before, limit).await
+    }
+
+    /// Lists the paths of the graphs that ran inside.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn paths(&self) -> Result<Vec<Arc<str>>> {
+        self.info().await?;
+        let mut paths = self.store.paths(&self.name, "").await?;
+        paths.retain(|path| !path.is_empty());
+        Ok(paths)
+    }
+
+    async fn list(
+        &self,
+        path: &str,
+        spans: &[Span],
+        before: Option<&CheckpointId>,
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>> {
+        let rows = self.store.steps(&self.name, path, spans, before.map(|id| id.0.seq), limit).await?;
+        rows.into_iter().map(checkpoint).collect()
+    }
+
+    /// Lets the next run go on from an earlier checkpoint, on a branch of its own; what came after it stays where it is.
+    /// A checkpoint of a graph that ran inside will do: what is around it goes back to where it ran.
+    ///
+    /// Tasks that run again are new tasks: their effects happen again, with other keys.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such checkpoint.
+    pub async fn fork(&self, checkpoint: &CheckpointId) -> Result<()> {
+        let guard = self.claim().await?;
+        let info = self.info().await?;
+        let Place { path, branch, seq } = &checkpoint.0;
+        let spans = lineage(&info.forks, path, *branch);
+        let rows = self.store.steps(&self.name, path, &spans, Some(seq + 1), 1).await?;
+        let Some(row) = rows.first().filter(|row| row.place.seq == *seq) else {
+            return Err(self.no_checkpoint(checkpoint));
+        };
+        let new = info.forks.iter().map(|fork| fork.branch).max().unwrap_or(0) + 1;
+        let mut forks = vec![Fork { path: path.clone(), branch: new, from: row.place.branch, seq: *seq }];
+        for (around, seq) in around(path) {
+            let spans = lineage(&info.forks, &around, *branch);
+            let rows = self.store.steps(&self.name, &around, &spans, Some(seq), 1).await?;
+            let from = rows.first().ok_or_else(|| self.no_checkpoint(checkpoint))?.place.clone();
+            forks.push(Fork { path: around, branch: new, from: from.branch, seq: from.seq });
+        }
+        let batch = Batch { forks, head: Some(new), durable: true, ..Batch::default() };
+        self.store.write(&guard.claim, batch).await
+    }
+
+    /// Writes to the state by hand. What comes next stays the same, and questions stay open.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn edit(&self, update: S::Update) -> Result<()> {
+        self.edit_with(update, None).await
+    }
+
+    /// Writes to the state by hand as if a node had: what follows that node comes next, and if it waits to run it counts
+    /// as done.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist, `BadInput` if the node does not.
+    pub async fn edit_as(&self, node: &str, update: S::Update) -> Result<()> {
+        self.edit_with(update, Some(node)).await
+    }
+
+    async fn edit_with(&self, update: S::Update, node: Option<&str>) -> Result<()> {
+        let Opened { mut engine, session, guard } = self.open_plain().await?;
+        if engine.head().is_none() {
+            return Err(self.no_thread());
+        }
+        let mut batch = engine.edit(update, node, now_ms())?;
+        // The answers that are there belong to tasks that still wait.
+        for (id, answer) in &session.answers {
+            let key = EntryKey { task: 0, kind: EntryKind::Answer, name: id.clone() };
+            let body = Body::Entry { key, value: crate::engine::encode(answer)? };
+            let place = Place { path: "".into(), branch: engine.scope().branch(), seq: engine.seq() + 1 };
+            batch.records.push(Record { place, body });
+        }
+        self.store.write(&guard.claim, batch).await
+    }
+
+    /// Copies the thread, with its history and its open questions, under another name.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not exist, `Conflict` if the other one does.
+    pub async fn copy(&self, to: &str) -> Result<Self> {
+        self.store.copy(&self.name, to).await?;
+        Ok(Self { name: to.into(), ..self.clone() })
+    }
+
+    /// Deletes the thread. Returns whether it was there.
+    ///
+    /// # Errors
+    /// `Conflict` while it runs.
+    pub async fn delete(&self) -> Result<bool> {
+        self.store.delete(&self.name).await
+    }
+
+    /// Keeps the newest `keep` checkpoints of the branch that runs go on from, at least one, and removes all others, other
+    /// branches too.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn prune(&self, keep: usize) -> Result<()> {
+        let guard = self.claim().await?;
+        let info = self.info().await?;
+        let spans = lineage(&info.forks, "", info.head);
+        let rows = self.store.steps(&self.name, "", &spans, None, keep.max(1)).await?;
+        let Some(oldest) = rows.last() else { return Ok(()) };
+        crate::retain::prune(self, &guard.claim, &info, oldest.place.seq).await
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Checkpoints> {
+        &self.store
+    }
+
+    pub(crate) fn flow(&self) -> &Flow<S> {
+        &self.flow
+    }
+
+    /// Claims the thread and reads where it stands.
+    pub(crate) async fn open(
+        &self,
+        limits: Arc<Limits>,
+        durability: Durability,
+        cancel: Option<Cancel>,
+        tape: Tape,
+    ) -> Result<Opened<S>> {
+        let guard = self.claim().await?;
+        let info = self.store.thread(&self.name).await?;
+        let (head, forks) = info.map_or_else(Default::default, |info| (info.head, info.forks));
+        let spans = lineage(&forks, "", head);
+        let loaded = self.store.load(&self.name, "", &spans).await?;
+        let answers = answers(&loaded)?;
+        let name = Arc::new(ThreadName::new(self.name.clone()));
+        let scope = Scope::root(name.clone(), head);
+        tape.note_loaded("", &loaded);
+        let engine = Engine::restore(self.flow.plan().clone(), scope, limits, loaded, &answers, None)
+            .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
+        let link = Link::new(self.store.clone(), guard.claim.clone(), head, forks, durability);
+        let session = Arc::new(Session::new(name, Some(link), answers, cancel, tape));
+        Ok(Opened { engine, session, guard })
+    }
+
+    async fn open_plain(&self) -> Result<Opened<S>> {
+        let limits = Arc::new(Limits { persist: Persist::Each, ..Limits::default() });
+        self.open(limits, Durability::Sync, None, Tape::Off).await
+    }
+
+    async fn claim(&self) -> Result<Guard> {
+        let claim = self.store.claim(&self.name).await?;
+        Ok(Guard { store: self.store.clone(), claim })
+    }
+
+    async fn info(&self) -> Result<ThreadInfo> {
+        self.store.thread(&self.name).await?.ok_or_else(|| self.no_thread())
+    }
+
+    async fn read(&self, info: &ThreadInfo, path: &str, branch: u32, spans: &[Span]) -> Result<Standing<S>> {
+        let loaded = self.store.load(&self.name, path, spans).await?;
+        let answers = answers(&loaded)?;
+        let name = Arc::new(ThreadName::new(info.name.clone()));
+        let scope = Scope::at(name, path, branch);
+        let plan = self.flow.plan().clone();
+        let engine = Engine::restore(plan, scope, Arc::new(Limits::default()), loaded, &answers, None)
+            .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
+        let Some(seq) = engine.head() else { return Err(self.no_thread()) };
+        Ok(Standing {
+            checkpoint: CheckpointId(Place { path: path.into(), branch, seq }),
+            state: S::clone(engine.state()),
+            next: engine.next(),
+            questions: engine.questions(&answers),
+        })
+    }
+
+    fn no_thread(&self) -> Error {
+        Error::new(Kind::NotFound, format!("there is no thread `{}` with a run in it", self.name))
+    }
+
+    fn no_checkpoint(&self, id: &CheckpointId) -> Error {
+        Error::new(Kind::NotFound, format!("thread `{}` has no checkpoint `{id}`; see its history", self.name))
+    }
+}
+
+/// Checkpoints that are read at once where a whole history is searched.
+const PAGE: usize = 256;
+
+/// The answers that were given to the tasks of the open superstep.
+fn answers(loaded: &Loaded) -> Result<Answers> {
+    let rows = loaded.entries.iter().filter(|row| row.key.kind == EntryKind::Answer);
+    rows.map(|row| Ok((row.key.name.clone(), decode("an answer", row.seq, &row.value)?))).collect()
+}
+
+/// The graphs around a path, from the inside out, each with the checkpoint that its superstep leads to.
+fn around(path: &str) -> Vec<(Arc<str>, u64)> {
+    let mut around = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let (outer, last) = rest.rsplit_once('/').unwrap_or(("", rest));
+        let seq = last.rsplit_once('@').and_then(|(_, at)| at.split_once('#')?.0.parse().ok());
+        around.extend(seq.map(|seq| (Arc::from(outer), seq)));
+        rest = outer;
+    }
+    around
+}
+
+fn cap(spans: &mut [Span], seq: u64) {
+    for span in spans {
+        span.seq_max = span.seq_max.min(seq);
+    }
+}
+
+fn checkpoint(row: StepRow) -> Result<Checkpoint> {
+    let step: Step = decode("the step record", row.place.seq, &row.value)?;
+    Ok(Checkpoint {
+        id: CheckpointId(row.place),
+        at: UNIX_EPOCH + Duration::from_millis(step.at),
+        source: step.source,
+        next: step.next.iter().map(|task| task.node().to_owned()).collect(),
+    })
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<S: State> Clone for Thread<S> {
+    fn clone(&self) -> Self {
+        Self { flow: self.flow.clone(), name: self.name.clone(), store: self.store.clone() }
+    }
+}
+
+impl<S: State> fmt::Debug for Thread<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("name", &self.name).field("store", &self.store).finish_non_exhaustive()
+    }
+}
