@@ -1,6 +1,7 @@
 //! The rules themselves: each folds the writes of one superstep, in task order, into one field. A state's `apply` calls
 //! one of them per field; the derive does nothing else.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -116,40 +117,39 @@ impl<'a, U> Writes<'a, U> {
         Ok(())
     }
 
-    /// Keeps the greatest.
+    /// Keeps the greatest. What cannot be compared with itself, such as NaN, is no candidate.
     pub fn max<T: PartialOrd>(&mut self, value: &mut T, take: impl FnMut(&mut U) -> Option<T>) {
-        self.of(take).for_each(|(_, written)| {
-            if written > *value {
-                *value = written;
-            }
-        });
+        self.of(take).for_each(|(_, written)| keep(value, written, Ordering::Greater));
     }
 
-    /// Keeps the least.
+    /// Keeps the least. What cannot be compared with itself, such as NaN, is no candidate.
     pub fn min<T: PartialOrd>(&mut self, value: &mut T, take: impl FnMut(&mut U) -> Option<T>) {
-        self.of(take).for_each(|(_, written)| {
-            if written < *value {
-                *value = written;
-            }
-        });
+        self.of(take).for_each(|(_, written)| keep(value, written, Ordering::Less));
     }
 
     /// Keeps the greatest; any value is greater than none.
     pub fn max_some<T: PartialOrd>(&mut self, value: &mut Option<T>, take: impl FnMut(&mut U) -> Option<Option<T>>) {
-        self.of(take).for_each(|(_, written)| {
-            if written.is_some() && written > *value {
-                *value = written;
-            }
-        });
+        self.some(value, take, Ordering::Greater);
     }
 
     /// Keeps the least; any value is less than none.
     pub fn min_some<T: PartialOrd>(&mut self, value: &mut Option<T>, take: impl FnMut(&mut U) -> Option<Option<T>>) {
-        self.of(take).for_each(|(_, written)| {
-            if written.is_some() && (value.is_none() || written < *value) {
-                *value = written;
+        self.some(value, take, Ordering::Less);
+    }
+
+    fn some<T: PartialOrd>(
+        &mut self,
+        value: &mut Option<T>,
+        take: impl FnMut(&mut U) -> Option<Option<T>>,
+        better: Ordering,
+    ) {
+        for (_, written) in self.of(take) {
+            match (&mut *value, written) {
+                (Some(value), Some(written)) => keep(value, written, better),
+                (None, Some(written)) if is_comparable(&written) => *value = Some(written),
+                (_, _) => {}
             }
-        });
+        }
     }
 
     /// Adds up.
@@ -190,6 +190,18 @@ impl<'a, U> Writes<'a, U> {
     }
 }
 
+/// Keeps what was written if it is better, or if there was nothing to compare it with.
+fn keep<T: PartialOrd>(value: &mut T, written: T, better: Ordering) {
+    let is_better = written.partial_cmp(value) == Some(better);
+    if is_better || (!is_comparable(value) && is_comparable(&written)) {
+        *value = written;
+    }
+}
+
+fn is_comparable<T: PartialOrd>(value: &T) -> bool {
+    value.partial_cmp(value).is_some()
+}
+
 fn apply_edit<M: Identified>(messages: &mut Vec<M>, edit: Edit<M>) -> Result<()> {
     // From the end, where the message that changes mostly is.
     let at = |messages: &[M], id: &str| messages.iter().rposition(|message| message.id() == Some(id));
@@ -223,6 +235,10 @@ fn both_replaced(field: &str, first: &str, second: &str) -> Error {
 }
 
 /// What a folding function returns: nothing, or a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "a folding function returns nothing or `Result<()>` of this crate, not `{Self}`",
+    label = "its function returns `{Self}`"
+)]
 pub trait Folded {
     /// Turns it into a result.
     ///
@@ -244,6 +260,11 @@ impl Folded for Result<()> {
 }
 
 /// Numbers and the like, whose sum may not fit.
+#[diagnostic::on_unimplemented(
+    message = "the rule `sum` needs a number or a `Duration`, and `{Self}` is not `Summable`",
+    label = "cannot be summed",
+    note = "implement `lorewell_agent::state::Summable` for it, or use `#[reduce(with = path::to::function)]`"
+)]
 pub trait Summable: Sized {
     /// Returns the sum, if it fits.
     fn plus(&self, other: &Self) -> Option<Self>;
@@ -260,17 +281,17 @@ macro_rules! summable {
 }
 summable!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
-impl Summable for f32 {
-    fn plus(&self, other: &Self) -> Option<Self> {
-        Some(self + other)
-    }
+/// A sum that is not finite has no form in JSON, so it could not be stored.
+macro_rules! summable_float {
+    ($($float:ty)*) => {
+        $(impl Summable for $float {
+            fn plus(&self, other: &Self) -> Option<Self> {
+                Some(self + other).filter(|sum| sum.is_finite())
+            }
+        })*
+    };
 }
-
-impl Summable for f64 {
-    fn plus(&self, other: &Self) -> Option<Self> {
-        Some(self + other)
-    }
-}
+summable_float!(f32 f64);
 
 impl Summable for Duration {
     fn plus(&self, other: &Self) -> Option<Self> {
