@@ -3,6 +3,8 @@
 
 mod number;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::borrow::Cow;
@@ -114,7 +116,7 @@ impl Json {
             faults.extend(field.name_fault());
             faults.extend(field.start_fault());
             if !names.insert(&field.name) {
-                faults.push(format!("`{}` is declared twice; rename one", field.name));
+                faults.push(format!("`{}` is declared twice", field.name));
             }
         }
         if !faults.is_empty() {
@@ -191,9 +193,9 @@ impl Serialize for Json {
 impl Declared {
     fn name_fault(&self) -> Option<String> {
         if self.name.is_empty() {
-            Some("a field has an empty name; give it one".to_owned())
+            Some("a field has an empty name".to_owned())
         } else if self.name.starts_with('$') {
-            Some(format!("`{}` begins with `$`, which is for instructions in updates; rename it", self.name))
+            Some(format!("`{}` begins with `$`, which is for instructions in updates", self.name))
         } else {
             None
         }
@@ -201,7 +203,7 @@ impl Declared {
 
     fn start_fault(&self) -> Option<String> {
         if self.rule == Rule::Custom && self.fold.is_none() {
-            return Some(format!("`{}` needs a function that folds; add it with `Json::custom`", self.name));
+            return Some(format!("`{}` needs a function that folds: add it with `Json::custom`", self.name));
         }
         let fault = shape::kept_fault(self.rule, &self.start)?;
         Some(format!("`{}` starts with {fault}", self.name))

@@ -145,15 +145,18 @@ pub trait State: Clone + Send + Sync + 'static {
     /// Writes an update as JSON, without fields that are never stored.
     ///
     /// # Errors
-    /// A value has no form in JSON.
+    /// A value has no form in JSON, or one that it cannot be read back from.
     fn encode(&self, update: &Self::Update) -> Result<String> {
-        serde_json::to_string(update).map_err(|error| Error::new(Kind::BadInput, error.to_string()).caused_by(error))
+        let text = serde_json::to_string(update)
+            .map_err(|error| Error::new(Kind::BadInput, error.to_string()).caused_by(error))?;
+        saved::check_nulls::<Self::Update>("an update", &text)?;
+        Ok(text)
     }
 
     /// Writes all fields that are stored.
     ///
     /// # Errors
-    /// A value has no form in JSON.
+    /// A value has no form in JSON, or one that it cannot be read back from.
     fn save(&self, saved: &mut Saved) -> Result<()>;
 
     /// Reads a state back; `self` is a blank one, whose values stand where nothing was saved.
