@@ -127,6 +127,9 @@ mod quiet {
         #[reduce(append)]
         unused: Vec<String>,
         pub(super) count: u32,
+        #[reduce(append)]
+        pub(super) rest: Vec<Option<String>>,
+        pub(super) unset: Option<u8>,
     }
 
     #[test]
@@ -137,7 +140,10 @@ mod quiet {
 
     impl Small {
         pub(super) fn is_empty(&self) -> bool {
-            self.unused.is_empty() && Empty::default().fields().is_empty()
+            self.unused.is_empty()
+                && self.rest.is_empty()
+                && self.unset.is_none()
+                && Empty::default().fields().is_empty()
         }
     }
 }

@@ -68,7 +68,6 @@ fn update(model: &Model, root: &TokenStream) -> TokenStream {
         )]
         #[serde(crate = #serde_path)]
         #[must_use = "an update does nothing until a node returns it"]
-        #[allow(clippy::option_option, reason = "the outer one tells whether the field is written")]
         #visibility struct #update {
             #(#fields)*
         }
@@ -125,7 +124,6 @@ fn setters(model: &Model, root: &TokenStream) -> TokenStream {
     let about = format!("Begins an update of [`{}`], which writes nothing yet.", name.unraw());
     quote! {
         #[automatically_derived]
-        #[allow(dead_code, reason = "not every graph writes every field in every way")]
         impl #name {
             #[doc = #about]
             #visibility fn update() -> #update {
@@ -134,7 +132,6 @@ fn setters(model: &Model, root: &TokenStream) -> TokenStream {
         }
 
         #[automatically_derived]
-        #[allow(dead_code, reason = "not every graph writes every field in every way")]
         impl #update {
             #(#setters)*
         }
@@ -231,7 +228,6 @@ fn debug(model: &Model) -> TokenStream {
     quote! {
         /// Names the fields that are written.
         #[automatically_derived]
-        #[allow(unused_mut, reason = "a state may have no fields")]
         impl ::core::fmt::Debug for #update {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 let mut tuple = ::core::fmt::Formatter::debug_tuple(f, #title);
@@ -259,7 +255,6 @@ fn implementation(model: &Model, root: &TokenStream) -> TokenStream {
     });
     quote! {
         #[automatically_derived]
-        #[allow(unused_variables, unused_mut, reason = "not every state has fields of every kind")]
         impl #root::state::State for #name {
             type Update = #update;
 
