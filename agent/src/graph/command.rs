@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::payload::Payload;
-use crate::state::State;
+use crate::state::{Json, JsonUpdate, State};
 
 /// The name of a node.
 pub type Name = Cow<'static, str>;
@@ -73,6 +73,12 @@ impl<S: State> Command<S> {
 impl<S: State> From<()> for Command<S> {
     fn from((): ()) -> Self {
         Self { updates: Vec::new(), goto: Vec::new(), parent: None }
+    }
+}
+
+impl From<JsonUpdate> for Command<Json> {
+    fn from(update: JsonUpdate) -> Self {
+        Self::update(update)
     }
 }
 

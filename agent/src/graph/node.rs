@@ -177,7 +177,7 @@ where
 }
 
 /// When a failed node is run again, and after how long.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Retry {
     /// Attempts in all, the first one included.

@@ -24,7 +24,7 @@ use crate::graph::Plan;
 use crate::question::Question;
 use crate::record::Tape;
 use crate::scope::Scope;
-use crate::state::State;
+use crate::state::{Json, JsonUpdate, State};
 use crate::thread::{Opened, Thread};
 
 /// What a run begins with.
@@ -39,6 +39,12 @@ pub enum Input<S: State> {
 impl<S: State> From<S> for Input<S> {
     fn from(state: S) -> Self {
         Self::State(state)
+    }
+}
+
+impl From<JsonUpdate> for Input<Json> {
+    fn from(update: JsonUpdate) -> Self {
+        Self::Update(update)
     }
 }
 

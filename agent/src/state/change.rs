@@ -17,6 +17,21 @@ pub enum Change<C> {
     Replace(C),
 }
 
+impl<C: Default> Default for Change<C> {
+    fn default() -> Self {
+        Self::Add(C::default())
+    }
+}
+
+/// Adds to what is added or takes the place.
+impl<C: Extend<A>, A> Extend<A> for Change<C> {
+    fn extend<I: IntoIterator<Item = A>>(&mut self, items: I) {
+        match self {
+            Self::Add(collection) | Self::Replace(collection) => collection.extend(items),
+        }
+    }
+}
+
 /// A write to a field of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +44,17 @@ pub enum Edit<M> {
     Clear,
 }
 
+impl<M: Identified> Edit<M> {
+    /// Gives the message that is put one of `ids`, if it has none.
+    pub fn identify(&mut self, ids: &mut dyn FnMut() -> String) {
+        if let Self::Put(message) = self
+            && message.id().is_none()
+        {
+            message.identify(ids());
+        }
+    }
+}
+
 impl<M: Identified> From<M> for Edit<M> {
     fn from(message: M) -> Self {
         Self::Put(message)
@@ -36,6 +62,11 @@ impl<M: Identified> From<M> for Edit<M> {
 }
 
 /// Something with an id, which a field with the rule `messages` can hold.
+#[diagnostic::on_unimplemented(
+    message = "the rule `messages` needs messages with an id, and `{Self}` is not `Identified`",
+    label = "has no id that the rule knows of",
+    note = "implement `lorewell_agent::state::Identified` for it, or use the rule `append`"
+)]
 pub trait Identified {
     /// Returns its id, if it has one.
     fn id(&self) -> Option<&str>;

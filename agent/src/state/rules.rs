@@ -1,6 +1,7 @@
 //! The rules themselves: each folds the writes of one superstep, in task order, into one field. A state's `apply` calls
 //! one of them per field; the derive does nothing else.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
 
@@ -37,8 +38,12 @@ impl<'a, U> Writes<'a, U> {
     }
 
     /// Returns what was written to one field, with the node that wrote it.
-    pub fn of<T>(&mut self, mut take: impl FnMut(&mut U) -> Option<T>) -> impl Iterator<Item = (&'a str, T)> {
-        self.writes.iter_mut().filter_map(move |write| Some((write.node, take(&mut write.update)?)))
+    pub fn of<T>(&mut self, take: impl FnMut(&mut U) -> Option<T>) -> impl Iterator<Item = (&'a str, T)> {
+        self.by_task(take).map(|(_, node, written)| (node, written))
+    }
+
+    fn by_task<T>(&mut self, mut take: impl FnMut(&mut U) -> Option<T>) -> impl Iterator<Item = (usize, &'a str, T)> {
+        self.writes.iter_mut().filter_map(move |write| Some((write.task, write.node, take(&mut write.update)?)))
     }
 
     /// Keeps the one value that was written.
@@ -67,12 +72,15 @@ impl<'a, U> Writes<'a, U> {
     }
 
     fn one<T>(&mut self, field: &str, take: impl FnMut(&mut U) -> Option<T>) -> Result<Option<T>> {
-        let mut writes = self.of(take);
-        let Some((first, value)) = writes.next() else { return Ok(None) };
-        match writes.next() {
-            None => Ok(Some(value)),
-            Some((second, _)) => Err(both_wrote(field, first, second)),
+        let mut writes = self.by_task(take);
+        let Some((task, first, mut value)) = writes.next() else { return Ok(None) };
+        for (other, second, later) in writes {
+            if other != task {
+                return Err(both_wrote(field, first, second));
+            }
+            value = later;
         }
+        Ok(Some(value))
     }
 
     /// Adds what was written at the end of a list, or merges it into a map or a set.
@@ -83,20 +91,22 @@ impl<'a, U> Writes<'a, U> {
     where
         C: IntoIterator + Extend<C::Item>,
     {
-        let mut replaced: Option<&str> = None;
-        let mut added = Vec::new();
-        for (node, change) in self.of(take) {
+        let mut replaced: Option<(usize, &str)> = None;
+        let mut added: Vec<(usize, C)> = Vec::new();
+        for (task, node, change) in self.by_task(take) {
             match change {
-                Change::Add(items) => added.push(items),
+                Change::Add(items) => added.push((task, items)),
                 Change::Replace(whole) => {
-                    if let Some(first) = replaced.replace(node) {
+                    if let Some((_, first)) = replaced.replace((task, node)).filter(|(other, _)| *other != task) {
                         return Err(both_replaced(field, first, node));
                     }
+                    // What the same task added before is replaced too.
+                    added.retain(|(other, _)| *other != task);
                     *value = whole;
                 }
             }
         }
-        added.into_iter().for_each(|items| value.extend(items));
+        added.into_iter().for_each(|(_, items)| value.extend(items));
         Ok(())
     }
 
@@ -118,40 +128,39 @@ impl<'a, U> Writes<'a, U> {
         Ok(())
     }
 
-    /// Keeps the greatest.
+    /// Keeps the greatest. What cannot be compared with itself, such as NaN, is no candidate.
     pub fn max<T: PartialOrd>(&mut self, value: &mut T, take: impl FnMut(&mut U) -> Option<T>) {
-        self.of(take).for_each(|(_, written)| {
-            if written > *value {
-                *value = written;
-            }
-        });
+        self.of(take).for_each(|(_, written)| keep(value, written, Ordering::Greater));
     }
 
-    /// Keeps the least.
+    /// Keeps the least. What cannot be compared with itself, such as NaN, is no candidate.
     pub fn min<T: PartialOrd>(&mut self, value: &mut T, take: impl FnMut(&mut U) -> Option<T>) {
-        self.of(take).for_each(|(_, written)| {
-            if written < *value {
-                *value = written;
-            }
-        });
+        self.of(take).for_each(|(_, written)| keep(value, written, Ordering::Less));
     }
 
     /// Keeps the greatest; any value is greater than none.
     pub fn max_some<T: PartialOrd>(&mut self, value: &mut Option<T>, take: impl FnMut(&mut U) -> Option<Option<T>>) {
-        self.of(take).for_each(|(_, written)| {
-            if written.is_some() && written > *value {
-                *value = written;
-            }
-        });
+        self.some(value, take, Ordering::Greater);
     }
 
     /// Keeps the least; any value is less than none.
     pub fn min_some<T: PartialOrd>(&mut self, value: &mut Option<T>, take: impl FnMut(&mut U) -> Option<Option<T>>) {
-        self.of(take).for_each(|(_, written)| {
-            if written.is_some() && (value.is_none() || written < *value) {
-                *value = written;
+        self.some(value, take, Ordering::Less);
+    }
+
+    fn some<T: PartialOrd>(
+        &mut self,
+        value: &mut Option<T>,
+        take: impl FnMut(&mut U) -> Option<Option<T>>,
+        better: Ordering,
+    ) {
+        for (_, written) in self.of(take) {
+            match (&mut *value, written) {
+                (Some(value), Some(written)) => keep(value, written, better),
+                (None, Some(written)) if is_comparable(&written) => *value = Some(written),
+                (_, _) => {}
             }
-        });
+        }
     }
 
     /// Adds up.
@@ -192,6 +201,18 @@ impl<'a, U> Writes<'a, U> {
     }
 }
 
+/// Keeps what was written if it is better, or if there was nothing to compare it with.
+fn keep<T: PartialOrd>(value: &mut T, written: T, better: Ordering) {
+    let is_better = written.partial_cmp(value) == Some(better);
+    if is_better || (!is_comparable(value) && is_comparable(&written)) {
+        *value = written;
+    }
+}
+
+fn is_comparable<T: PartialOrd>(value: &T) -> bool {
+    value.partial_cmp(value).is_some()
+}
+
 fn apply_edit<M: Identified>(messages: &mut Vec<M>, edit: Edit<M>) -> Result<()> {
     // From the end, where the message that changes mostly is.
     let at = |messages: &[M], id: &str| messages.iter().rposition(|message| message.id() == Some(id));
@@ -225,6 +246,10 @@ fn both_replaced(field: &str, first: &str, second: &str) -> Error {
 }
 
 /// What a folding function returns: nothing, or a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "a folding function returns nothing or `Result<()>` of this crate, not `{Self}`",
+    label = "its function returns `{Self}`"
+)]
 pub trait Folded {
     /// Turns it into a result.
     ///
@@ -246,6 +271,11 @@ impl Folded for Result<()> {
 }
 
 /// Numbers and the like, whose sum may not fit.
+#[diagnostic::on_unimplemented(
+    message = "the rule `sum` needs a number or a `Duration`, and `{Self}` is not `Summable`",
+    label = "cannot be summed",
+    note = "implement `lorewell_agent::state::Summable` for it, or use `#[reduce(with = path::to::function)]`"
+)]
 pub trait Summable: Sized {
     /// Returns the sum, if it fits.
     fn plus(&self, other: &Self) -> Option<Self>;
@@ -262,17 +292,17 @@ macro_rules! summable {
 }
 summable!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
-impl Summable for f32 {
-    fn plus(&self, other: &Self) -> Option<Self> {
-        Some(self + other)
-    }
+/// A sum that is not finite has no form in JSON, so it could not be stored.
+macro_rules! summable_float {
+    ($($float:ty)*) => {
+        $(impl Summable for $float {
+            fn plus(&self, other: &Self) -> Option<Self> {
+                Some(self + other).filter(|sum| sum.is_finite())
+            }
+        })*
+    };
 }
-
-impl Summable for f64 {
-    fn plus(&self, other: &Self) -> Option<Self> {
-        Some(self + other)
-    }
-}
+summable_float!(f32 f64);
 
 impl Summable for Duration {
     fn plus(&self, other: &Self) -> Option<Self> {

@@ -17,11 +17,12 @@ impl Saved {
     /// Writes a field.
     ///
     /// # Errors
-    /// The value has no form in JSON, such as a map whose keys are no strings.
-    pub fn put<T: Serialize + ?Sized>(&mut self, field: &str, value: &T) -> Result<()> {
+    /// The value has no form in JSON, such as a map whose keys are no strings, or one that it cannot be read back from.
+    pub fn put<T: Serialize + DeserializeOwned>(&mut self, field: &str, value: &T) -> Result<()> {
         let text = serde_json::value::to_raw_value(value).map_err(|error| {
             Error::new(Kind::BadInput, format!("field `{field}` has no form in JSON: {error}")).caused_by(error)
         })?;
+        check_nulls::<T>(&format!("field `{field}`"), text.get())?;
         self.0.insert(field.to_owned(), text);
         Ok(())
     }
@@ -43,4 +44,16 @@ impl Saved {
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+}
+
+/// Makes sure that what was written can be read. JSON has no NaN and no infinity; serde writes a null for them, from
+/// which no float is read back, and that would show only when the run is to go on. Other text is not looked at.
+pub(super) fn check_nulls<T: DeserializeOwned>(what: &str, text: &str) -> Result<()> {
+    if !text.contains("null") {
+        return Ok(());
+    }
+    serde_json::from_str::<T>(text).map(drop).map_err(|error| {
+        let message = format!("{what} could not be read back from JSON: {error}; is a float in it NaN or infinite?");
+        Error::new(Kind::BadInput, message).caused_by(error)
+    })
 }
