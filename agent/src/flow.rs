@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::checkpoint::Checkpoints;
 use crate::cx::Cx;
 use crate::graph::{Command, Goto, IntoNode, Node, Plan, Upward, dot, mermaid};
+use crate::record::Recording;
 use crate::run::{Input, Run};
 use crate::state::State;
 use crate::thread::Thread;
@@ -35,6 +36,17 @@ impl<S: State> Flow<S> {
     /// Runs the graph once, and stores nothing.
     pub fn run(&self, input: impl Into<Input<S>>) -> Run<S> {
         Run::unstored(self.plan.clone(), input.into())
+    }
+
+    /// Runs a recorded run again: with the results that its effects had, in the order in which its parallel tasks did what
+    /// they did. Nothing outside is reached, nothing is stored.
+    ///
+    /// The run fails with `BadOutput` where an event or the end is not, byte for byte, the recorded one.
+    ///
+    /// # Errors
+    /// The recording does not fit the state of this graph.
+    pub fn replay(&self, recording: &Recording) -> Result<Run<S>> {
+        Run::replay(self.plan.clone(), recording)
     }
 
     /// Opens a thread: a durable sequence of runs under a name. Nothing is read before it is used.

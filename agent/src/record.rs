@@ -12,9 +12,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::checkpoint::Loaded;
-use crate::engine::Limits;
-use crate::event::Event;
+use crate::engine::{End, Limits};
+use crate::event::{Event, Gate};
+use crate::question::Question;
+use crate::run::{Input, Session};
 use crate::scope::Scope;
+use crate::state::{Saved, State};
 
 /// What a run could not decide by itself, and what came of it. Serialises to a file that can be kept as a test.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -55,6 +58,23 @@ impl Recording {
     /// Returns the events as JSON, in order.
     pub fn events(&self) -> impl Iterator<Item = &str> {
         self.events.iter().map(|event| event.get())
+    }
+
+    /// Reads the input.
+    pub(crate) fn input<S: State>(&self, blank: &S) -> Result<Option<Input<S>>> {
+        let no_input = |error: serde_json::Error| {
+            Error::new(Kind::BadInput, format!("the input of the recording does not fit: {error}")).caused_by(error)
+        };
+        Ok(match &self.input {
+            None => None,
+            Some(RecordedInput::State(state)) => {
+                let mut saved: Saved = serde_json::from_str(state.get()).map_err(no_input)?;
+                Some(Input::State(blank.load(&mut saved)?))
+            }
+            Some(RecordedInput::Update(update)) => {
+                Some(Input::Update(serde_json::from_str(update.get()).map_err(no_input)?))
+            }
+        })
     }
 
     /// Returns how the run ended, as JSON: `{"done": state}`, `{"paused": …}` or `{"failed": message}`.
@@ -129,10 +149,6 @@ impl Tape {
         matches!(self, Self::Replay(_))
     }
 
-    pub(crate) fn is_off(&self) -> bool {
-        matches!(self, Self::Off)
-    }
-
     fn recorder(&self) -> Option<MutexGuard<'_, Recording>> {
         match self {
             Self::Record(recorder) => Some(recorder.lock()),
@@ -148,11 +164,27 @@ impl Tape {
     }
 
     /// Notes what a run begins with.
-    pub(crate) fn note_start(&self, start: impl FnOnce(&mut Recording) -> Result<()>) -> Result<()> {
-        match self.recorder() {
-            Some(mut recording) => start(&mut recording),
-            None => Ok(()),
-        }
+    pub(crate) fn note_start<S: State>(
+        &self,
+        session: &Session,
+        branch: u32,
+        limits: &Limits,
+        input: Option<&Input<S>>,
+        blank: &S,
+    ) -> Result<()> {
+        let Some(mut recording) = self.recorder() else { return Ok(()) };
+        recording.thread = session.thread.get().to_string();
+        recording.branch = branch;
+        recording.limits = limits.clone();
+        recording.answers = session.answers.clone();
+        recording.input = match input {
+            None => None,
+            Some(Input::State(state)) => Some(RecordedInput::State(raw(&saved(state)?)?)),
+            Some(Input::Update(update)) => {
+                Some(RecordedInput::Update(RawValue::from_string(blank.encode(update)?).map_err(no_json)?))
+            }
+        };
+        Ok(())
     }
 
     pub(crate) fn loaded(&self, path: &str) -> Option<Loaded> {
@@ -245,11 +277,15 @@ impl Tape {
     }
 
     /// Takes the end into the recording, or compares it with the recorded one.
-    pub(crate) fn see_end(&self, end: &Value) -> Result<()> {
+    pub(crate) fn see_end<S: State>(&self, end: &End<S>) -> Result<()> {
+        if matches!(self, Self::Off) {
+            return Ok(());
+        }
+        let end = Ended::new(end)?;
         match self {
             Self::Off => Ok(()),
             Self::Record(recorder) => {
-                recorder.lock().end = Some(raw(end)?);
+                recorder.lock().end = Some(raw(&end)?);
                 Ok(())
             }
             Self::Replay(replay) => {
@@ -257,15 +293,43 @@ impl Tape {
                 if let Some(event) = replay.recording.events.get(compared) {
                     return differ(&format!("event {}", compared + 1), event.get(), "nothing more");
                 }
-                differ("the end", replay.recording.end().unwrap_or("nothing"), raw(end)?.get())
+                differ("the end", replay.recording.end().unwrap_or("nothing"), raw(&end)?.get())
             }
         }
     }
 }
 
+/// How a run ended, as a recording has it.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Ended<'a> {
+    Done(Saved),
+    Paused { questions: &'a [Question], gates: &'a [Gate], state: Saved },
+    Failed(String),
+}
+
+impl<'a> Ended<'a> {
+    fn new<S: State>(end: &'a End<S>) -> Result<Self> {
+        Ok(match end {
+            End::Done { state, .. } => Self::Done(saved(&**state)?),
+            End::Paused { questions, gates, state } => Self::Paused { questions, gates, state: saved(&**state)? },
+            End::Failed(error) => Self::Failed(error.to_string()),
+        })
+    }
+}
+
+fn saved<S: State>(state: &S) -> Result<Saved> {
+    let mut saved = Saved::default();
+    state.save(&mut saved)?;
+    Ok(saved)
+}
+
 fn raw<T: Serialize>(value: &T) -> Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| Error::new(Kind::BadInput, format!("it has no form in JSON: {error}")).caused_by(error))
+    serde_json::value::to_raw_value(value).map_err(no_json)
+}
+
+fn no_json(error: serde_json::Error) -> Error {
+    Error::new(Kind::BadInput, format!("it has no form in JSON: {error}")).caused_by(error)
 }
 
 fn differ(what: &str, recorded: &str, now: &str) -> Result<()> {

@@ -26,6 +26,7 @@ pub struct Thread<S: State> {
     flow: Flow<S>,
     name: Arc<str>,
     store: Arc<dyn Checkpoints>,
+    retain: Option<usize>,
 }
 
 /// Where a thread stands.
@@ -106,7 +107,23 @@ impl Drop for Guard {
 
 impl<S: State> Thread<S> {
     pub(crate) fn new(flow: Flow<S>, name: Arc<str>, store: Arc<dyn Checkpoints>) -> Self {
-        Self { flow, name, store }
+        Self { flow, name, store, retain: None }
+    }
+
+    /// Keeps only the newest `keep` checkpoints: after each run that leaves more than twice as many, the others are
+    /// [pruned](Self::prune).
+    #[must_use]
+    pub fn retain(mut self, keep: usize) -> Self {
+        self.retain = Some(keep.max(1));
+        self
+    }
+
+    pub(crate) async fn retain_newest(&self) -> Result<()> {
+        let Some(keep) = self.retain else { return Ok(()) };
+        match self.history(None, keep.saturating_mul(2).saturating_add(1)).await?.len() > keep.saturating_mul(2) {
+            true => self.prune(keep).await,
+            false => Ok(()),
+        }
     }
 
     /// Returns its name.
@@ -134,6 +151,7 @@ impl<S: State> Thread<S> {
     /// fit; nothing is stored then.
     pub async fn answer(&self, question: &str, answer: impl Into<Value>) -> Result<()> {
         let answer = answer.into();
+        self.must_exist().await?;
         let Opened { engine, session, guard } = self.open_plain().await?;
         let open = engine.questions(&HashMap::new());
         let Some(asked) = open.iter().find(|open| open.id == question) else {
@@ -205,16 +223,30 @@ impl<S: State> Thread<S> {
         self.read(&info, "", info.head, &spans).await
     }
 
-    /// Returns where the thread stood at a checkpoint.
+    /// Returns where the thread stood at a checkpoint of its own graph.
     ///
     /// # Errors
-    /// `NotFound` if there is no such checkpoint.
+    /// `NotFound` if there is no such checkpoint, `BadInput` if it belongs to a graph inside.
     pub async fn standing_at(&self, checkpoint: &CheckpointId) -> Result<Standing<S>> {
+        if !checkpoint.0.path.is_empty() {
+            let message = format!("checkpoint `{checkpoint}` belongs to a graph inside; ask `standing_within` for it");
+            return Err(Error::new(Kind::BadInput, message));
+        }
+        self.standing_within(&self.flow, checkpoint).await
+    }
+
+    /// Returns where a graph inside stood at a checkpoint of its own.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such checkpoint, `BadInput` if the graph works on the state of the one around it, which
+    /// has it.
+    pub async fn standing_within<C: State>(&self, flow: &Flow<C>, checkpoint: &CheckpointId) -> Result<Standing<C>> {
         let info = self.info().await?;
         let Place { path, branch, seq } = &checkpoint.0;
         let mut spans = lineage(&info.forks, path, *branch);
         cap(&mut spans, *seq);
-        let standing = self.read(&info, path, *branch, &spans).await?;
+        let inner = Thread { flow: flow.clone(), name: self.name.clone(), store: self.store.clone(), retain: None };
+        let standing = inner.read(&info, path, *branch, &spans).await?;
         match standing.checkpoint.0.seq == *seq {
             true => Ok(standing),
             false => Err(self.no_checkpoint(checkpoint)),
@@ -271,6 +303,7 @@ impl<S: State> Thread<S> {
     /// # Errors
     /// `NotFound` if there is no such checkpoint.
     pub async fn fork(&self, checkpoint: &CheckpointId) -> Result<()> {
+        self.must_exist().await?;
         let guard = self.claim().await?;
         let info = self.info().await?;
         let Place { path, branch, seq } = &checkpoint.0;
@@ -309,6 +342,7 @@ impl<S: State> Thread<S> {
     }
 
     async fn edit_with(&self, update: S::Update, node: Option<&str>) -> Result<()> {
+        self.must_exist().await?;
         let Opened { mut engine, session, guard } = self.open_plain().await?;
         if engine.head().is_none() {
             return Err(self.no_thread());
@@ -347,6 +381,7 @@ impl<S: State> Thread<S> {
     /// # Errors
     /// `NotFound` if the thread does not exist.
     pub async fn prune(&self, keep: usize) -> Result<()> {
+        self.must_exist().await?;
         let guard = self.claim().await?;
         let info = self.info().await?;
         let spans = lineage(&info.forks, "", info.head);
@@ -397,12 +432,24 @@ impl<S: State> Thread<S> {
         Ok(Guard { store: self.store.clone(), claim })
     }
 
+    /// Claiming makes a thread, so what only works on one that is there asks first.
+    pub(crate) async fn must_exist(&self) -> Result<()> {
+        self.info().await.map(drop)
+    }
+
     async fn info(&self) -> Result<ThreadInfo> {
         self.store.thread(&self.name).await?.ok_or_else(|| self.no_thread())
     }
 
     async fn read(&self, info: &ThreadInfo, path: &str, branch: u32, spans: &[Span]) -> Result<Standing<S>> {
         let loaded = self.store.load(&self.name, path, spans).await?;
+        if let Some(row) = &loaded.step {
+            let step: Step = decode("the step record", row.place.seq, &row.value)?;
+            if step.shared {
+                let message = format!("the graph at `{path}` works on the state of the one around it; look there");
+                return Err(Error::new(Kind::BadInput, message));
+            }
+        }
         let answers = answers(&loaded)?;
         let name = Arc::new(ThreadName::new(info.name.clone()));
         let scope = Scope::at(name, path, branch);
@@ -472,7 +519,7 @@ fn now_ms() -> u64 {
 
 impl<S: State> Clone for Thread<S> {
     fn clone(&self) -> Self {
-        Self { flow: self.flow.clone(), name: self.name.clone(), store: self.store.clone() }
+        Self { flow: self.flow.clone(), name: self.name.clone(), store: self.store.clone(), retain: self.retain }
     }
 }
 

@@ -22,10 +22,10 @@ use crate::engine::{Begin, End, Engine, Limits, Persist};
 use crate::event::{Event, Gate};
 use crate::graph::Plan;
 use crate::question::Question;
-use crate::record::Tape;
+use crate::record::{Recorder, Recording, Tape};
 use crate::scope::Scope;
 use crate::state::{Json, JsonUpdate, State};
-use crate::thread::{Opened, Thread};
+use crate::thread::{Guard, Opened, Thread};
 
 /// What a run begins with.
 #[derive(Debug, Clone)]
@@ -174,9 +174,18 @@ impl<S: State> Run<S> {
         self
     }
 
-    pub(crate) fn tape(mut self, tape: Tape) -> Self {
-        self.tape = tape;
+    /// Records the run, so that it can be replayed.
+    pub fn record(mut self, recorder: &Recorder) -> Self {
+        self.tape = Tape::Record(recorder.clone());
+        self.limits.listening = true;
         self
+    }
+
+    pub(crate) fn replay(plan: Arc<Plan<S>>, recording: &Recording) -> Result<Self> {
+        let input = recording.input(&plan.blank)?;
+        let limits = recording.limits.clone();
+        let run = Self::new(plan, None, input);
+        Ok(Self { limits, discards: true, tape: Tape::replay(recording.clone()), ..run })
     }
 
     /// Returns the events of the run, as they come. Reading them drives the run.
@@ -188,37 +197,45 @@ impl<S: State> Run<S> {
 
     async fn open(mut self) -> Result<Driven<S>> {
         self.check_gates()?;
-        let mut guard = None;
-        let (session, engine);
-        match &self.thread {
-            None => {
-                session = Arc::new(Session::unstored(self.cancel, self.tape));
-                let scope = Scope::root(session.thread.clone(), 0);
-                engine = Engine::fresh(self.plan.clone(), scope, Arc::new(self.limits.clone()));
-            }
-            Some(thread) => {
-                self.limits.persist = match self.durability {
-                    Durability::Sync | Durability::Background => Persist::Each,
-                    Durability::OnExit => Persist::AtEnd,
-                };
-                let limits = Arc::new(self.limits.clone());
-                let opened = thread.open(limits, self.durability, self.cancel, self.tape).await?;
-                let Opened { engine: restored, session: opened, guard: held } = opened;
-                (session, engine, guard) = (opened, restored, Some(held));
-            }
-        }
+        let tape = self.tape.clone();
+        let Prepared { engine, session, guard, thread } = self.prepare().await?;
         if self.input.is_none() && engine.head().is_none() {
-            let name = session.thread.get();
-            let message = format!("thread `{name}` has no run to resume; begin one with `run`");
+            let message = format!("thread `{}` has no run to resume; begin one with `run`", session.thread.get());
             return Err(Error::new(Kind::NotFound, message));
         }
         if self.input.is_some() && engine.is_unfinished() && !self.discards {
             return Err(unfinished(session.thread.get(), &engine));
         }
         let scope = engine.scope().clone();
+        tape.note_start(&session, scope.branch(), &self.limits, self.input.as_ref(), &self.plan.blank)?;
         let mut drive = Drive::new(engine, self.plan, scope, session, Arc::new(self.limits));
         drive.begin(self.input.map(Begin::Input));
-        Ok(Driven { drive, _guard: guard })
+        Ok(Driven { drive, tape, guard, thread })
+    }
+
+    /// Makes the engine: from nothing, from a recording, or from what the store holds.
+    async fn prepare(&mut self) -> Result<Prepared<S>> {
+        let Some(thread) = self.thread.take() else {
+            let session = Arc::new(Session::unstored(self.cancel.take(), std::mem::take(&mut self.tape)));
+            let branch = session.tape.recording().map_or(0, |recording| recording.branch);
+            let scope = Scope::root(session.thread.clone(), branch);
+            let (plan, limits) = (self.plan.clone(), Arc::new(self.limits.clone()));
+            let engine = match session.tape.loaded("") {
+                None => Engine::fresh(plan, scope, limits),
+                Some(loaded) => Engine::restore(plan, scope, limits, loaded, &session.answers, None)?,
+            };
+            return Ok(Prepared { engine, session, guard: None, thread: None });
+        };
+        if self.input.is_none() {
+            thread.must_exist().await?;
+        }
+        self.limits.persist = match self.durability {
+            Durability::Sync | Durability::Background => Persist::Each,
+            Durability::OnExit => Persist::AtEnd,
+        };
+        let (limits, tape) = (Arc::new(self.limits.clone()), std::mem::take(&mut self.tape));
+        let Opened { engine, session, guard } = thread.open(limits, self.durability, self.cancel.take(), tape).await?;
+        Ok(Prepared { engine, session, guard: Some(guard), thread: Some(thread) })
     }
 
     fn check_gates(&self) -> Result<()> {
@@ -256,9 +273,8 @@ impl<S: State> IntoFuture for Run<S> {
         Box::pin(async move {
             let mut driven = self.open().await?;
             loop {
-                if let Told::End(end) = driven.drive.next().await {
-                    drop(driven);
-                    return outcome(end);
+                if let Told::End(end) = driven.next().await {
+                    return driven.finish(end).await;
                 }
             }
         })
@@ -279,10 +295,45 @@ fn outcome<S: State>(end: End<S>) -> Result<Outcome<S>> {
     }
 }
 
-/// A run that is being driven. The guard gives the thread back when it is dropped, after the drive.
+/// What is needed to drive a run.
+struct Prepared<S: State> {
+    engine: Engine<S>,
+    session: Arc<Session>,
+    guard: Option<Guard>,
+    thread: Option<Thread<S>>,
+}
+
+/// A run that is being driven.
 struct Driven<S: State> {
     drive: Drive<S>,
-    _guard: Option<crate::thread::Guard>,
+    tape: Tape,
+    /// Gives the thread back when the run is over or given up.
+    guard: Option<Guard>,
+    thread: Option<Thread<S>>,
+}
+
+impl<S: State> Driven<S> {
+    async fn next(&mut self) -> Told<S> {
+        match self.drive.next().await {
+            Told::Event(event) => match self.tape.see(&event) {
+                Ok(()) => Told::Event(event),
+                Err(error) => Told::End(End::Failed(error)),
+            },
+            Told::End(end) => Told::End(end),
+        }
+    }
+
+    /// Gives the thread back, and makes an outcome of the end.
+    async fn finish(self, end: End<S>) -> Result<Outcome<S>> {
+        let Self { drive, tape, guard, thread } = self;
+        drop(drive);
+        drop(guard);
+        tape.see_end(&end)?;
+        if let Some(thread) = thread {
+            thread.retain_newest().await?;
+        }
+        outcome(end)
+    }
 }
 
 /// The events of a run, and its outcome when there are no more. Also a [`Stream`], which ends with the error of a run that
@@ -309,12 +360,12 @@ impl<S: State> Events<S> {
             };
         }
         let Reading::Within(driven) = &mut self.state else { return None };
-        match driven.drive.next().await {
+        match driven.next().await {
             Told::Event(event) => Some(event),
             Told::End(end) => {
-                // Gives the thread back before the outcome is seen.
-                self.state = Reading::After(None);
-                self.state = Reading::After(Some(outcome(end)));
+                if let Reading::Within(driven) = std::mem::replace(&mut self.state, Reading::After(None)) {
+                    self.state = Reading::After(Some(driven.finish(end).await));
+                }
                 None
             }
         }

@@ -53,7 +53,8 @@ fn longer(kept: &mut String, written: String) -> Result<()> {
 /// Applies the writes of one superstep, by nodes called `a`, `b` and so on.
 fn step<S: State>(state: &S, updates: impl IntoIterator<Item = S::Update>) -> Result<S> {
     const NODES: [&str; 4] = ["a", "b", "c", "d"];
-    let mut writes: Vec<_> = NODES.into_iter().zip(0..).zip(updates).map(|((node, task), update)| Write { node, task, update }).collect();
+    let mut writes: Vec<_> =
+        NODES.into_iter().zip(0..).zip(updates).map(|((node, task), update)| Write { node, task, update }).collect();
     let mut next = state.clone();
     next.apply(&mut Writes::new(&mut writes))?;
     Ok(next)

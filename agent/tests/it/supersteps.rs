@@ -40,13 +40,11 @@ async fn parallel_writes_are_applied_in_the_order_of_names_then_of_sends() {
         tokio::time::sleep(std::time::Duration::from_millis(n)).await;
         Ok(Log::update().ran([format!("w{n}")]))
     }
-    let graph = Graph::new()
-        .node("z", name)
-        .node("b", late)
-        .node("w", sent)
-        .start("z")
-        .start("b")
-        .branch(START, ["w"], |_: &Log| [2u64, 0, 1].map(|n| Goto::send("w", n)).to_vec());
+    let graph = Graph::new().node("z", name).node("b", late).node("w", sent).start("z").start("b").branch(
+        START,
+        ["w"],
+        |_: &Log| [2u64, 0, 1].map(|n| Goto::send("w", n)).to_vec(),
+    );
     assert_eq!(run(graph).await, ["b", "z", "w2", "w0", "w1"]);
 }
 

@@ -23,8 +23,12 @@ fn state() -> Json {
 
 fn step(state: &Json, updates: impl IntoIterator<Item = Value>) -> Result<Json> {
     let updates = updates.into_iter().map(|update| JsonUpdate::try_from(update).unwrap());
-    let mut writes: Vec<_> =
-        ["a", "b", "c"].into_iter().zip(0..).zip(updates).map(|((node, task), update)| Write { node, task, update }).collect();
+    let mut writes: Vec<_> = ["a", "b", "c"]
+        .into_iter()
+        .zip(0..)
+        .zip(updates)
+        .map(|((node, task), update)| Write { node, task, update })
+        .collect();
     let mut next = state.clone();
     next.apply(&mut Writes::new(&mut writes))?;
     Ok(next)
