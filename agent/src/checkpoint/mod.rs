@@ -4,6 +4,8 @@
 pub mod conformance;
 mod lineage;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +18,8 @@ use futures_util::future::BoxFuture;
 use lorewell_model::{Error, Kind, Result};
 
 pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Commits, Sqlite};
 
 /// The greatest number of a checkpoint, of a root and of a fork: what a signed column of 64 bits holds. Bounds of spans
 /// and of a [`Prune`] may be above it.

@@ -147,7 +147,10 @@ async fn calls_are_in_order<S: Checkpoints>(open: &impl AsyncFn() -> S) {
 }
 
 async fn nothing_is_written_after_a_failure<S: Checkpoints>(open: &impl AsyncFn() -> S) {
-    let bench = Bench::new(open).await;
+    let Bench { store, claim: old } = Bench::new(open).await;
+    store.release(&old);
+    let claim = store.claim("thread").await.expect("it was given back");
+    let bench = Bench { store, claim };
     let first = bench.store.write(&bench.claim, batch([step("", 0, 0, 0)]));
     let bad = bench.store.write(&bench.claim, batch([step("", 0, u64::MAX, 1)]));
     let after = bench.store.write(&bench.claim, batch([step("", 0, 2, 2)]));
@@ -155,6 +158,7 @@ async fn nothing_is_written_after_a_failure<S: Checkpoints>(open: &impl AsyncFn(
     assert_eq!(after.kind(), Kind::Conflict, "what comes after a failure is in conflict with it: {after}");
     assert_eq!(bad.await.expect_err("it is refused").kind(), Kind::BadInput, "the failed batch says why");
     first.await.expect("what came before is written");
+    bench.store.release(&old);
     let late = bench.store.write(&bench.claim, batch([step("", 0, 2, 2)])).await;
     assert_eq!(late.map_err(|error| error.kind()), Err(Kind::Conflict), "the claim stays closed");
     assert_eq!(bench.load("", &TRUNK).await.step, Some(step_row("", 0, 0, 0)), "there is no gap");
