@@ -1,5 +1,10 @@
 //! Both stores pass the suite, and answer alike whatever is done to them.
 
+#[cfg(feature = "sqlite")]
+mod alike;
+#[cfg(feature = "sqlite")]
+mod plain;
+
 use super::*;
 
 #[tokio::test]
