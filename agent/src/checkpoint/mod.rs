@@ -1,24 +1,42 @@
 //! Where threads are kept. A store knows records and bytes, nothing of graphs or states: what they mean is decided
 //! above it, so a new store is a small thing to write. Every store passes [`conformance`].
 
+pub mod conformance;
+mod lineage;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use lorewell_model::Result;
+use lorewell_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
+
+pub use memory::Memory;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Commits, Sqlite};
+
+/// The greatest number of a checkpoint, of a root and of a fork: what a signed column of 64 bits holds. Bounds of spans
+/// and of a [`Prune`] may be above it.
+pub const SEQ_MAX: u64 = i64::MAX.cast_unsigned();
 
 /// A store of threads.
 ///
 /// A thread is a tree of *lines*: one for each graph that ran in it (its `path`: empty for the thread's own graph) and
 /// each `branch` (0, and one more for every fork). A line is a sequence of checkpoints counted by `seq`. What belongs
-/// to a checkpoint is kept in four kinds of [`Record`].
+/// to a checkpoint is kept in four kinds of [`Record`]. Along a line, the roots of its steps never fall.
 ///
 /// # What a store promises
 /// - [`write`](Self::write) is one transaction: all of a batch or nothing. Batches of one claim take effect in the order of
 ///   the calls, also when the caller does not wait for one before it makes the next.
+/// - There are no gaps: when a batch of a claim has failed, those after it fail with `Conflict` until the thread is
+///   claimed again.
 /// - When `write` of a durable batch has returned, it and all batches before it survive a power cut. Batches that
 ///   are not durable survive the death of the process.
 /// - A record that is written again replaces the one of the same key.
@@ -27,18 +45,22 @@ use serde::{Deserialize, Serialize};
 #[async_trait]
 pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
     /// Claims a thread for writing; makes it if it does not exist. The claim of a process that has died is taken over.
+    /// When the future is dropped before it is ready, nobody holds the thread afterwards.
     ///
     /// # Errors
-    /// `Conflict` if someone living holds it.
+    /// `Conflict` if someone living holds it; `BadInput` if the name is empty.
     async fn claim(&self, thread: &str) -> Result<Claim>;
 
-    /// Gives a claim back. Without effect if it is not the newest any more.
+    /// Gives a claim back, after all that was written with it. Without effect if it is not the newest any more.
     fn release(&self, claim: &Claim);
 
-    /// Writes a batch.
+    /// Writes a batch: what it removes first, then forks, records and the head. The call itself takes its place in the
+    /// order of writes, before the future is polled; the batch is written also if the future is dropped.
     ///
     /// # Errors
-    /// `Conflict` if the claim is not the newest; `Io` if the disk is full or fails: then nothing of it is there.
+    /// `Conflict` if the claim is not the newest, was released or has had a batch fail; `BadInput` if a number is above
+    /// [`SEQ_MAX`]; `Limit` if the caller has left too many batches unawaited; `Io` if the disk is full or fails. In each
+    /// case nothing of the batch is there.
     fn write(&self, claim: &Claim, batch: Batch) -> BoxFuture<'static, Result<()>>;
 
     /// Describes a thread; `None` if there is none of this name.
@@ -47,13 +69,14 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be read.
     async fn thread(&self, thread: &str) -> Result<Option<ThreadInfo>>;
 
-    /// Describes at most `limit` threads whose names come after `after`, in the order of their names.
+    /// Describes at most `limit` threads whose names come after `after`, in the order of the bytes of their names.
     ///
     /// # Errors
     /// The store cannot be read.
     async fn threads(&self, after: &str, limit: usize) -> Result<Vec<ThreadInfo>>;
 
-    /// Reads what is needed to go on from the newest checkpoint of a lineage.
+    /// Reads what is needed to go on from the newest checkpoint of a lineage. The work is in proportion to what is
+    /// returned, not to what the thread holds.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -72,7 +95,7 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<StepRow>>;
 
-    /// Lists the paths of a thread that begin with `prefix`, in order.
+    /// Lists the paths of a thread that begin with `prefix` and have records, in order.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -84,10 +107,10 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
     /// The store cannot be read.
     async fn entry(&self, thread: &str, place: &Place, key: &EntryKey) -> Result<Option<Vec<u8>>>;
 
-    /// Copies a thread with all that belongs to it, in one transaction.
+    /// Copies a thread with all that belongs to it but its claim, in one transaction.
     ///
     /// # Errors
-    /// `NotFound` if there is no `from`, `Conflict` if there is a `to`.
+    /// `NotFound` if there is no `from`, `Conflict` if there is a `to`, `BadInput` if that name is empty.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
 
     /// Deletes a thread and all that belongs to it, in one transaction. Returns whether it was there.
@@ -102,7 +125,7 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
 pub struct Claim {
     /// The thread.
     pub thread: Arc<str>,
-    /// Counts the claims on this thread; only the newest may write.
+    /// Grows with each claim on a thread of this name, also after it was deleted; only the newest may write.
     pub epoch: u64,
 }
 
@@ -116,7 +139,7 @@ pub struct ThreadInfo {
     pub head: u32,
     /// The forks, in the order in which they were made.
     pub forks: Vec<Fork>,
-    /// When it was last claimed.
+    /// When it was last claimed, or made by a copy.
     pub touched: SystemTime,
 }
 
@@ -142,7 +165,9 @@ pub struct Fork {
 }
 
 /// A part of a lineage: the checkpoints of one branch up to a bound. A lineage lists its own branch first, then the one
-/// that it left, and so on; where two hold a checkpoint of the same number, the first one counts.
+/// that it left, and so on; where two hold a checkpoint of the same number, the first one counts, with its records.
+/// What lies above the last checkpoint within a span belongs to a superstep that is not committed, and counts only in
+/// the lineage's own branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// The branch.
@@ -169,7 +194,7 @@ pub struct Place {
 pub struct Batch {
     /// Records, each of which may replace an older one of its key.
     pub records: Vec<Record>,
-    /// New lines that begin inside others.
+    /// New lines that begin inside others. A fork of the same path and branch is replaced.
     pub forks: Vec<Fork>,
     /// The branch that runs go on from, if it changes.
     pub head: Option<u32>,
@@ -182,7 +207,7 @@ pub struct Batch {
 /// What is removed from a thread when only its newest checkpoints are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prune {
-    /// Lines of other branches than these go with all their records, and so do forks that name such a branch.
+    /// Lines of other branches than these go with all their records, and so do forks to or from such a branch.
     pub branches: Vec<u32>,
     /// Lines go whose steps were all made within supersteps of the thread's own graph below this one. A line without any
     /// step stays.
@@ -270,6 +295,12 @@ impl EntryKind {
     /// All kinds.
     pub const ALL: [Self; 5] = [Self::Effect, Self::Failure, Self::Pause, Self::Answer, Self::Gate];
 
+    /// Finds a kind by its name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Returns its name, as stores write it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -301,22 +332,14 @@ pub struct Loaded {
     /// The newest checkpoint. Without one there are no snapshot and no results.
     pub step: Option<StepRow>,
     /// The newest snapshot at or before it,
-    pub snapshot: Option<SnapshotRow>,
+    #[serde(with = "text::numbered")]
+    pub snapshot: Option<(u64, Vec<u8>)>,
     /// The results after the snapshot, in order; those of a number above the checkpoint's belong to the superstep that is
     /// not committed.
     pub results: Vec<ResultRow>,
-    /// The entries of the lineage's own branch whose number is above the checkpoint's, in order.
+    /// The entries of the lineage's own branch whose number is above the checkpoint's, in order; all of them if there is
+    /// no checkpoint.
     pub entries: Vec<EntryRow>,
-}
-
-/// A snapshot record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotRow {
-    /// The checkpoint whose state it holds.
-    pub seq: u64,
-    /// As it was written.
-    #[serde(with = "text")]
-    pub value: Vec<u8>,
 }
 
 /// The result record of a task.
@@ -343,6 +366,59 @@ pub struct EntryRow {
     pub value: Vec<u8>,
 }
 
+/// Checks the name of a thread that is to be made.
+fn check_name(thread: &str) -> Result<()> {
+    // Listings begin after the empty name.
+    if thread.is_empty() {
+        return Err(Error::new(Kind::BadInput, "the name of a thread is empty; give it one"));
+    }
+    Ok(())
+}
+
+/// Checks the numbers of a batch.
+fn check_batch(batch: &Batch) -> Result<()> {
+    let check = |what: &str, path: &str, seq: u64| match seq {
+        ..=SEQ_MAX => Ok(()),
+        _ => Err(Error::new(Kind::BadInput, format!("{what} {seq} of `{path}` is above the limit of {SEQ_MAX}"))),
+    };
+    for record in &batch.records {
+        check("checkpoint", &record.place.path, record.place.seq)?;
+        if let Body::Step { root, .. } = &record.body {
+            check("the root", &record.place.path, *root)?;
+        }
+    }
+    batch.forks.iter().try_for_each(|fork| check("the fork at checkpoint", &fork.path, fork.seq))
+}
+
+/// The claim is not the newest one, or was given back.
+fn stale(claim: &Claim) -> Error {
+    let thread = &claim.thread;
+    Error::new(
+        Kind::Conflict,
+        format!("this claim on thread `{thread}` is over, someone else may hold it; claim it again"),
+    )
+}
+
+/// An earlier batch of the claim is missing.
+fn after_failure(claim: &Claim) -> Error {
+    let thread = &claim.thread;
+    let message =
+        format!("an earlier step of thread `{thread}` could not be stored, so this one was not; claim it again");
+    Error::new(Kind::Conflict, message)
+}
+
+fn no_thread(thread: &str) -> Error {
+    Error::new(Kind::NotFound, format!("no thread `{thread}`"))
+}
+
+fn thread_exists(thread: &str) -> Error {
+    Error::new(Kind::Conflict, format!("there is a thread `{thread}` already; choose another name or delete it"))
+}
+
+fn held_here(thread: &str) -> Error {
+    Error::new(Kind::Conflict, format!("thread `{thread}` is being run by this process; wait for it to finish"))
+}
+
 /// Values in a recording: they are JSON, so they are written as text.
 mod text {
     use serde::ser::Error as _;
@@ -354,5 +430,23 @@ mod text {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         String::deserialize(deserializer).map(String::into_bytes)
+    }
+
+    pub(super) mod numbered {
+        use serde::ser::Error as _;
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        type Numbered<T> = Option<(u64, T)>;
+
+        #[expect(clippy::ref_option, reason = "serde calls it so")]
+        pub(crate) fn serialize<S: Serializer>(value: &Numbered<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+            let text = value.as_ref().map(|(seq, value)| Ok((*seq, std::str::from_utf8(value)?))).transpose();
+            text.map_err(|error: std::str::Utf8Error| S::Error::custom(error))?.serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Numbered<Vec<u8>>, D::Error> {
+            let text = Numbered::<String>::deserialize(deserializer)?;
+            Ok(text.map(|(seq, text)| (seq, text.into_bytes())))
+        }
     }
 }

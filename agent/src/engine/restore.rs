@@ -10,7 +10,7 @@ use super::frontier::Frontier;
 use super::records::{Saving, StoredResult, decode};
 use super::task::{Done, Failure, Journal, Status};
 use super::{Engine, Limits, ROW_WEIGHT, Step};
-use crate::checkpoint::{EntryKind, Loaded, ResultRow, SnapshotRow};
+use crate::checkpoint::{EntryKind, Loaded, ResultRow};
 use crate::graph::{Goto, Plan, Target};
 use crate::question::Pause;
 use crate::scope::Scope;
@@ -59,10 +59,10 @@ impl<S: State> Engine<S> {
     }
 
     /// Reads the state at a checkpoint: the last snapshot, and what was written since.
-    fn read_state(&mut self, head: u64, snapshot: Option<SnapshotRow>, results: Vec<ResultRow>) -> Result<S> {
+    fn read_state(&mut self, head: u64, snapshot: Option<(u64, Vec<u8>)>, results: Vec<ResultRow>) -> Result<S> {
         let mut at = 0;
         let mut state = S::clone(&self.state);
-        if let Some(SnapshotRow { seq, value: bytes }) = snapshot {
+        if let Some((seq, bytes)) = snapshot {
             at = seq;
             self.weight.snapshot = bytes.len() as u64;
             state = decode::<Saving>("the snapshot", seq, &bytes)?.read(&self.plan, seq)?;
