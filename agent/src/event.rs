@@ -78,7 +78,10 @@ pub enum EventKind {
         next: Vec<Arc<str>>,
     },
     /// The state at the checkpoint that was just made. Only told to those who ask for it.
-    State(StateView),
+    State {
+        /// The state.
+        state: StateView,
+    },
     /// The run waits for a person.
     Paused {
         /// The questions that are open.

@@ -132,7 +132,7 @@ fn received<P: State>(upward: Upward) -> Result<Command<P>> {
 
 /// As a node of a graph on the same state, it works on that state, and all that its nodes write counts as written by
 /// the node.
-impl<S: State> IntoNode<S, Plan<S>> for Flow<S> {
+impl<S: State> IntoNode<S, Self> for Flow<S> {
     fn into_node(self) -> Node<S> {
         let shape = self.plan.shape.clone();
         let mut node = Node::from_run(Arc::new(move |cx: Cx<S>| {

@@ -57,6 +57,9 @@ impl Question {
 pub(crate) struct Pause {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) questions: Vec<Question>,
+    /// The ids of all questions that the task itself has asked, in order: so they stay the same in a copy of the thread.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ids: Vec<String>,
     /// Ids of questions that had an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seen: Vec<String>,

@@ -508,7 +508,7 @@ fn checkpoint(row: StepRow) -> Result<Checkpoint> {
         id: CheckpointId(row.place),
         at: UNIX_EPOCH + Duration::from_millis(step.at),
         source: step.source,
-        next: step.next.iter().map(|task| task.node().to_owned()).collect(),
+        next: step.next.iter().map(|task| task.node.clone()).collect(),
     })
 }
 

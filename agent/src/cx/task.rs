@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -26,20 +27,7 @@ const HANDLER_MARK: char = '!';
 
 /// A task that runs.
 pub(crate) struct TaskScope {
-    pub(crate) scope: Arc<Scope>,
-    pub(crate) session: Arc<Session>,
-    pub(crate) limits: Arc<Limits>,
-    pub(crate) node: Arc<str>,
-    pub(crate) key: TaskKey,
-    /// The checkpoint that the superstep leads to, and the place among its tasks.
-    pub(crate) seq: u64,
-    pub(crate) index: u32,
-    pub(crate) tries: u32,
-    pub(crate) fresh: bool,
-    pub(crate) input: Option<Payload>,
-    pub(crate) failure: Option<Failure>,
-    pub(crate) journal: Option<Arc<Journal>>,
-    pub(crate) events: Option<mpsc::Sender<(u32, Event)>>,
+    parts: Parts,
     id: OnceLock<[u8; 16]>,
     has_paused: AtomicBool,
     /// Milliseconds after `began` of the last sign of life.
@@ -57,7 +45,6 @@ struct Memory {
     new: Vec<(String, Vec<u8>)>,
     /// How many of those are stored.
     stored: usize,
-    questions: u32,
     calls: u32,
     ids: u32,
     pause: Pause,
@@ -70,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Arc<Limits>,
     pub(crate) node: Arc<str>,
     pub(crate) key: TaskKey,
+    /// The checkpoint that the superstep leads to, and the place among its tasks.
     pub(crate) seq: u64,
     pub(crate) index: u32,
     pub(crate) tries: u32,
@@ -77,27 +65,15 @@ pub(crate) struct Parts {
     pub(crate) input: Option<Payload>,
     pub(crate) failure: Option<Failure>,
     pub(crate) journal: Option<Arc<Journal>>,
+    /// The pause that the task was in when it was last run.
+    pub(crate) asked: Option<Arc<Pause>>,
     pub(crate) events: Option<mpsc::Sender<(u32, Event)>>,
 }
 
 impl TaskScope {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { scope, session, limits, node, key, seq, index, tries, fresh, input, failure, journal, events } =
-            parts;
         Arc::new(Self {
-            scope,
-            session,
-            limits,
-            node,
-            key,
-            seq,
-            index,
-            tries,
-            fresh,
-            input,
-            failure,
-            journal,
-            events,
+            parts,
             id: OnceLock::new(),
             has_paused: AtomicBool::new(false),
             alive_ms: AtomicU64::new(0),
@@ -209,8 +185,11 @@ impl TaskScope {
     /// Returns the answer to the next question, or notes that it is open.
     pub(crate) fn ask(&self, prompt: Value, schema: Value) -> Result<(String, Option<Value>)> {
         let mut memory = self.memory();
-        memory.questions += 1;
-        let id = id_within(self.task_id(), "question", "", memory.questions - 1);
+        let n = memory.pause.ids.len();
+        let stored = self.asked.as_ref().and_then(|asked| asked.ids.get(n)).cloned();
+        let number = u32::try_from(n).unwrap_or(u32::MAX);
+        let id = stored.unwrap_or_else(|| id_within(self.task_id(), "question", "", number));
+        memory.pause.ids.push(id.clone());
         if let Some(answer) = self.session.answers.get(&id) {
             memory.pause.seen.push(id.clone());
             return Ok((id, Some(answer.clone())));
@@ -291,6 +270,14 @@ impl TaskScope {
     /// Milliseconds from the beginning to the last sign of life.
     pub(crate) fn alive_ms(&self) -> u64 {
         self.alive_ms.load(Ordering::Relaxed)
+    }
+}
+
+impl Deref for TaskScope {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
     }
 }
 

@@ -179,7 +179,9 @@ impl<S: State> Engine<S> {
             let next = self.next();
             out.push_back(Output::Emit(self.told(seq, EventKind::Checkpoint { next })));
             if self.limits.states {
-                out.push_back(Output::Emit(self.told(seq, EventKind::State(StateView::new(self.state.clone())))));
+                out.push_back(Output::Emit(
+                    self.told(seq, EventKind::State { state: StateView::new(self.state.clone()) }),
+                ));
             }
         }
         Ok(())

@@ -137,26 +137,15 @@ pub(crate) struct Step {
     pub(crate) shared: bool,
 }
 
-/// A task in a step record: the name of its node, and what else there is to say.
+/// A task in a step record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum NextTask {
-    Node(String),
-    More {
-        node: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        input: Option<Box<RawValue>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key: Option<TaskKey>,
-    },
-}
-
-impl NextTask {
-    pub(crate) fn node(&self) -> &str {
-        match self {
-            Self::Node(node) | Self::More { node, .. } => node,
-        }
-    }
+pub(crate) struct NextTask {
+    #[serde(rename = "n")]
+    pub(crate) node: String,
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    input: Option<Box<RawValue>>,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    key: Option<TaskKey>,
 }
 
 impl Step {
@@ -175,13 +164,8 @@ impl Step {
             return Err(Error::new(Kind::Limit, message));
         }
         let next = seeds.iter().map(|seed| {
-            Ok(match (&seed.input, seed.key) {
-                (None, None) => NextTask::Node(name(seed.node)),
-                (input, key) => {
-                    let input = input.as_ref().map(Payload::to_raw).transpose()?;
-                    NextTask::More { node: name(seed.node), input, key }
-                }
-            })
+            let input = seed.input.as_ref().map(Payload::to_raw).transpose()?;
+            Ok(NextTask { node: name(seed.node), input, key: seed.key })
         });
         let joins = frontier.arrived.iter().map(|(id, parts)| {
             let join = &plan.joins[*id as usize];
@@ -202,13 +186,8 @@ impl Step {
     /// The tasks that come next.
     pub(super) fn seeds<S: State>(&self, plan: &Plan<S>) -> Result<Vec<Seed>> {
         let seeds = self.next.iter().map(|task| {
-            let node = plan.stored(task.node())?;
-            Ok(match task {
-                NextTask::Node(_) => Seed { node, input: None, key: None },
-                NextTask::More { input, key, .. } => {
-                    Seed { node, input: input.clone().map(Payload::from_json), key: *key }
-                }
-            })
+            let input = task.input.clone().map(Payload::from_json);
+            Ok(Seed { node: plan.stored(&task.node)?, input, key: task.key })
         });
         seeds.collect()
     }

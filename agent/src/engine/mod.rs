@@ -371,6 +371,7 @@ impl<S: State> Engine<S> {
             key: task.key.unwrap_or(TaskKey { seq, index: place }),
             seq,
             journal: task.journal.clone(),
+            asked: task.asked.clone(),
             fresh: self.fresh,
             alone,
         };

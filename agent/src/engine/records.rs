@@ -93,7 +93,7 @@ pub(crate) struct Saving {
     #[serde(rename = "s")]
     pub(crate) state: Saved,
     #[serde(rename = "v", default, skip_serializing_if = "is_zero")]
-    version: u32,
+    pub(super) version: u32,
 }
 
 impl Saving {

@@ -65,7 +65,12 @@ impl<S: State> Engine<S> {
         if let Some((seq, bytes)) = snapshot {
             at = seq;
             self.weight.snapshot = bytes.len() as u64;
-            state = decode::<Saving>("the snapshot", seq, &bytes)?.read(&self.plan, seq)?;
+            let saving: Saving = decode("the snapshot", seq, &bytes)?;
+            if saving.version < self.plan.version() {
+                // The next checkpoint stores the state as it is now, so that the old one is not needed again.
+                self.weight.since = u64::MAX / 2;
+            }
+            state = saving.read(&self.plan, seq)?;
         }
         let mut supersteps: BTreeMap<u64, Vec<ResultRow>> = BTreeMap::new();
         for row in results {
@@ -73,7 +78,7 @@ impl<S: State> Engine<S> {
             supersteps.entry(row.seq).or_default().push(row);
         }
         for (seq, rows) in supersteps {
-            self.blank_between(&mut state, at, seq - 1)?;
+            self.blank_between(&mut state, at, seq.saturating_sub(1))?;
             let mut writes = Vec::new();
             for row in rows {
                 let updates = decode::<StoredResult>("a result", seq, &row.value)?.read(&self.plan, seq)?;

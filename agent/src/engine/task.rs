@@ -108,6 +108,8 @@ pub(crate) struct Launch<S> {
     /// The checkpoint that the superstep leads to; entries are stored there.
     pub(crate) seq: u64,
     pub(crate) journal: Option<Arc<Journal>>,
+    /// The pause that it was in when it was last run.
+    pub(crate) asked: Option<Arc<Pause>>,
     /// Whether nothing of it can have been stored.
     pub(crate) fresh: bool,
     /// Whether it is the only task of its superstep.

@@ -195,6 +195,7 @@ impl<S: State> Drive<S> {
             input: launch.input,
             failure: launch.failure,
             journal: launch.journal,
+            asked: launch.asked,
             events: self.inbox.as_ref().map(|(sender, _)| sender.clone()),
         })
     }

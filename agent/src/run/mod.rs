@@ -317,7 +317,11 @@ impl<S: State> Driven<S> {
         match self.drive.next().await {
             Told::Event(event) => match self.tape.see(&event) {
                 Ok(()) => Told::Event(event),
-                Err(error) => Told::End(End::Failed(error)),
+                Err(error) => {
+                    // The first difference is the one to tell.
+                    self.tape = Tape::Off;
+                    Told::End(End::Failed(error))
+                }
             },
             Told::End(end) => Told::End(end),
         }

@@ -61,19 +61,20 @@ CREATE TABLE steps (
     value ANY NOT NULL,
     PRIMARY KEY (line, seq)
 ) STRICT, WITHOUT ROWID;
+-- With row ids: a page of a table takes a row of 4 kB whole, one of a `WITHOUT ROWID` table only a quarter of that.
 CREATE TABLE snapshots (
     line INTEGER NOT NULL REFERENCES lines (id) ON DELETE CASCADE,
     seq INTEGER NOT NULL,
     value ANY NOT NULL,
-    PRIMARY KEY (line, seq)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (line, seq)
+) STRICT;
 CREATE TABLE results (
     line INTEGER NOT NULL REFERENCES lines (id) ON DELETE CASCADE,
     seq INTEGER NOT NULL,
     task INTEGER NOT NULL,
     value ANY NOT NULL,
-    PRIMARY KEY (line, seq, task)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (line, seq, task)
+) STRICT;
 CREATE TABLE entries (
     line INTEGER NOT NULL REFERENCES lines (id) ON DELETE CASCADE,
     seq INTEGER NOT NULL,
@@ -81,8 +82,8 @@ CREATE TABLE entries (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     value ANY NOT NULL,
-    PRIMARY KEY (line, seq, task, kind, name)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (line, seq, task, kind, name)
+) STRICT;
 "];
 
 /// Opens the file for the writer and returns where it is, links resolved.

@@ -1,0 +1,122 @@
+//! Effects happen once; time, chance and ids are the same when a task runs again.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lorewell_agent::{Cx, Durability, Error, Graph, Kind, Retry, State, node};
+
+use crate::{Shelf, done, paused};
+
+#[derive(Clone, Debug, Default, PartialEq, State)]
+struct Desk {
+    #[reduce(append)]
+    seen: Vec<String>,
+}
+
+#[tokio::test]
+async fn an_effect_happens_once_however_often_its_task_runs() {
+    for durability in [Durability::Sync, Durability::Background, Durability::OnExit] {
+        for mut shelf in Shelf::all().await {
+            let keys: Arc<Mutex<Vec<String>>> = Arc::default();
+            let drawn: Arc<Mutex<Vec<String>>> = Arc::default();
+            let (k, d) = (keys.clone(), drawn.clone());
+            let flow = Graph::new()
+                .node("pay", move |cx: Cx<Desk>| {
+                    let (keys, drawn) = (k.clone(), d.clone());
+                    async move {
+                        let own = format!("{:?} {} {}", cx.now(), cx.random(), cx.id());
+                        drawn.lock().unwrap().push(own);
+                        let act = |key: String| async move {
+                            keys.lock().unwrap().push(key);
+                            Ok(42)
+                        };
+                        let receipt: u32 = cx.effect("pay", act).await?;
+                        let yes: bool = cx.ask("sure?").await?;
+                        Ok(Desk::update().seen([format!("{receipt} {yes}")]))
+                    }
+                })
+                .start("pay")
+                .build()
+                .unwrap();
+            let thread = flow.thread_in("t", shelf.store.clone());
+            let open = paused(thread.run(Desk::default()).durability(durability).await.unwrap()).questions;
+            shelf.reopen().await;
+            let thread = flow.thread_in("t", shelf.store.clone());
+            thread.answer(&open[0].id, true).await.unwrap();
+            assert_eq!(done(thread.resume().durability(durability).await.unwrap()).seen, ["42 true"]);
+            assert_eq!(keys.lock().unwrap().len(), 1);
+            let drawn = drawn.lock().unwrap();
+            assert_eq!(drawn.len(), 2);
+            assert_eq!(drawn[0], drawn[1]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failed_effect_is_tried_again_with_the_same_key_and_a_finished_one_is_not() {
+    let keys: Arc<Mutex<Vec<String>>> = Arc::default();
+    let others = Arc::new(AtomicU32::new(0));
+    let (k, o) = (keys.clone(), others.clone());
+    let pay = move |cx: Cx<Desk>| {
+        let (keys, others) = (k.clone(), o.clone());
+        async move {
+            let count = |_| async { Ok(others.fetch_add(1, Ordering::Relaxed)) };
+            let n: u32 = cx.effect("other", count).await?;
+            let receipt: u32 = cx
+                .effect("pay", |key| async {
+                    keys.lock().unwrap().push(key);
+                    match cx.attempt() {
+                        1 => Err(Error::new(Kind::Unavailable, "down")),
+                        attempt => Ok(attempt),
+                    }
+                })
+                .await?;
+            Ok(Desk::update().seen([format!("{n} {receipt}")]))
+        }
+    };
+    let retry = Retry::default().first(std::time::Duration::from_millis(1));
+    let flow = Graph::new().node("pay", node(pay).retry(retry)).start("pay").build().unwrap();
+    assert_eq!(done(flow.run(Desk::default()).await.unwrap()).seen, ["0 2"]);
+    let keys = keys.lock().unwrap();
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(others.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn keys_differ_between_threads_runs_and_forks() {
+    for shelf in Shelf::all().await {
+        let keys: Arc<Mutex<Vec<String>>> = Arc::default();
+        let k = keys.clone();
+        let flow = Graph::new()
+            .node("pay", move |cx: Cx<Desk>| {
+                let keys = k.clone();
+                async move {
+                    for _ in 0..2 {
+                        let act = |key| async {
+                            keys.lock().unwrap().push(key);
+                            Ok(())
+                        };
+                        cx.effect("pay", act).await?;
+                    }
+                    Ok(())
+                }
+            })
+            .start("pay")
+            .build()
+            .unwrap();
+        for name in ["a", "b"] {
+            let thread = flow.thread_in(name, shelf.store.clone());
+            done(thread.run(Desk::default()).await.unwrap());
+            done(thread.run(Desk::update()).await.unwrap());
+            let first = thread.history(None, 10).await.unwrap().pop().unwrap();
+            thread.fork(&first.id).await.unwrap();
+            done(thread.resume().await.unwrap());
+        }
+        done(flow.run(Desk::default()).await.unwrap());
+        done(flow.run(Desk::default()).await.unwrap());
+        let keys = keys.lock().unwrap();
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!((keys.len(), distinct.len()), (16, 16));
+    }
+}
