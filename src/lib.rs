@@ -37,15 +37,17 @@
 //! | feature | adds | default |
 //! |---|---|---|
 //! | `candle` | local BERT embedders | yes |
+//! | `sqlite` | threads of graphs in one file | yes |
 //! | `tantivy` | search by words | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
 //! | `docling` | PDF and Word | |
 //! | `code` | structure of source code | |
 //! | `full` | all of them | |
 //!
-//! This crate only brings the others together: [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and
-//! answers.
+//! This crate only brings the others together: [`agent`] runs graphs of steps durably, [`embed`] makes vectors, [`rag`]
+//! loads, chunks, indexes, searches and answers.
 
+pub use lorewell_agent as agent;
 pub use lorewell_embed as embed;
 pub use lorewell_model::{Error, Kind, Origin, Result};
 pub use lorewell_rag as rag;
