@@ -21,15 +21,18 @@ const FORCED_STEPS_MAX: usize = 1_000_000;
 /// Names the cycles without a way out.
 pub(super) fn faults(net: &Net<'_>, shape: &Shape, reached: &[bool]) -> Vec<String> {
     let mut ties = Ties::new(net, shape, reached);
-    ties.close_joins();
+    let closed_by_joins = ties.close_joins();
     ties.release();
     let bound = ties.graph();
     // Not Tarjan's algorithm: that of petgraph is recursive, and a long chain is as deep as it is long.
-    let mut rings: Vec<Vec<Id>> = kosaraju_scc(&bound);
-    rings.retain(|ring| ring.len() > 1 || bound.contains_edge(ring[0], ring[0]));
-    rings.iter_mut().for_each(|ring| ring.sort_unstable());
-    rings.sort_unstable();
-    rings.iter().map(|ring| fault(net, shape, &around(&bound, ring))).collect()
+    let mut places = kosaraju_scc(&bound);
+    places.retain(|ring| ring.len() > 1 || bound.contains_edge(ring[0], ring[0]));
+    places.iter_mut().for_each(|ring| ring.sort_unstable());
+    places.sort_unstable();
+    let mut rings: Vec<Vec<Id>> = places.iter().map(|places| around(&bound, places)).collect();
+    let mut told: HashSet<Option<usize>> = rings.iter().map(|ring| ties.component[ring[0].index()]).collect();
+    rings.extend(closed_by_joins.into_iter().filter(|ring| told.insert(ties.component[ring[0].index()])));
+    rings.iter().map(|ring| fault(net, shape, ring)).collect()
 }
 
 fn fault(net: &Net<'_>, shape: &Shape, ring: &[Id]) -> String {
@@ -55,8 +58,6 @@ struct Ties<'n, 'a> {
     ties: Vec<usize>,
     /// For each branch, whether it has one choice and all its targets are bound.
     closed: Vec<bool>,
-    /// For each join, whether what leads to its target always completes it.
-    completed: Vec<bool>,
 }
 
 impl<'n, 'a> Ties<'n, 'a> {
@@ -70,8 +71,7 @@ impl<'n, 'a> Ties<'n, 'a> {
         component[net.end.index()] = None;
         let bound = component.iter().map(Option::is_some).collect();
         let closed = shape.branches.iter().map(|branch| !branch.many).collect();
-        let completed = vec![false; shape.joins.len()];
-        Self { net, shape, component, bound, ties: vec![0; reached.len()], closed, completed }
+        Self { net, shape, component, bound, ties: vec![0; reached.len()], closed }
     }
 
     fn inside(&self, from: Id, to: Id) -> bool {
@@ -79,28 +79,29 @@ impl<'n, 'a> Ties<'n, 'a> {
         component.is_some() && component == self.component[to.index()]
     }
 
-    /// Finds the joins whose targets lead to all their sources in every case, and binds what is on the way.
-    fn close_joins(&mut self) {
+    /// Finds the targets of joins that lead to themselves in every case, and binds them. Returns the ways around.
+    fn close_joins(&mut self) -> Vec<Vec<Id>> {
         let parts = self.net.join_parts(self.shape.joins.len());
         let mut steps_left = FORCED_STEPS_MAX;
+        let mut ways = Vec::new();
         for (number, join) in self.shape.joins.iter().enumerate() {
             let Some(target) = self.net.find(&join.target) else { continue };
             let mut sources = self.net.entries(target).filter(|(_, arrow)| *arrow == Arrow::Join(number));
-            if !sources.all(|(source, _)| self.inside(source, target)) {
-                continue;
+            if sources.all(|(source, _)| self.inside(source, target))
+                && let Some(way) = self.forced(target, &parts, &mut steps_left)
+            {
+                self.ties[target.index()] += 1;
+                ways.push(way);
             }
-            let Some((places, joins)) = self.forced(target, &parts, &mut steps_left) else { continue };
-            places.into_iter().for_each(|place| self.ties[place.index()] += 1);
-            joins.into_iter().for_each(|join| self.completed[join] = true);
         }
+        ways
     }
 
-    /// Follows what always follows `first`, inside its component. Returns the places and the joins on the way if that
-    /// comes back to `first`.
-    fn forced(&self, first: Id, parts: &[usize], steps_left: &mut usize) -> Option<(HashSet<Id>, HashSet<usize>)> {
-        let (mut places, mut joins, mut arrived) = (HashSet::new(), HashSet::new(), HashMap::new());
-        let mut stack = vec![first];
-        while let Some(from) = stack.pop() {
+    /// Follows what always follows `first`, inside its component. Returns the way if that comes back to `first`.
+    fn forced(&self, first: Id, parts: &[usize], steps_left: &mut usize) -> Option<Vec<Id>> {
+        let (mut before, mut arrived) = (HashMap::new(), HashMap::new());
+        let mut queue = VecDeque::from([first]);
+        while let Some(from) = queue.pop_front() {
             if self.net.exits(from).any(|(_, arrow)| matches!(arrow, Arrow::Goto | Arrow::Error)) {
                 continue;
             }
@@ -111,16 +112,20 @@ impl<'n, 'a> Ties<'n, 'a> {
                     Arrow::Join(join) => {
                         let arrived = arrived.entry(join).or_insert(0);
                         *arrived += 1;
-                        *arrived == parts[join] && joins.insert(join)
+                        *arrived == parts[join]
                     }
                     Arrow::Branch(_) | Arrow::Goto | Arrow::Error => false,
                 };
-                if follows && self.inside(first, to) && places.insert(to) && to != first {
-                    stack.push(to);
+                if follows && self.inside(first, to) && !before.contains_key(&to) {
+                    before.insert(to, from);
+                    queue.push_back(to);
                 }
             }
+            if before.contains_key(&first) {
+                return Some(way_back(&before, first));
+            }
         }
-        places.contains(&first).then_some((places, joins))
+        None
     }
 
     /// Releases what can get out, until only what cannot is bound.
@@ -193,8 +198,7 @@ impl<'n, 'a> Ties<'n, 'a> {
             let followed = match self.net.graph[edge] {
                 Arrow::Edge => true,
                 Arrow::Branch(branch) => self.closed[branch],
-                Arrow::Join(join) => self.completed[join],
-                Arrow::Goto | Arrow::Error => false,
+                Arrow::Join(_) | Arrow::Goto | Arrow::Error => false,
             };
             followed && self.inside(from, to) && self.bound[from.index()] && self.bound[to.index()]
         });
@@ -220,6 +224,11 @@ fn around(bound: &DiGraph<(), ()>, ring: &[Id]) -> Vec<Id> {
             break;
         }
     }
+    way_back(&before, first)
+}
+
+/// The places from `first` around to it again, of what was found before each of them.
+fn way_back(before: &HashMap<Id, Id>, first: Id) -> Vec<Id> {
     let mut way = Vec::new();
     let mut place = first;
     while let Some(from) = before.get(&place).copied() {

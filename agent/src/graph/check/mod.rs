@@ -2,6 +2,8 @@
 //! probably meant, what no run could do.
 
 mod cycles;
+#[cfg(test)]
+mod explore;
 mod joins;
 mod names;
 mod parallel;

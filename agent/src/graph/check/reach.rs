@@ -4,21 +4,33 @@ use super::shown;
 use crate::graph::net::{Arrow, Id, Net};
 use crate::graph::shape::Shape;
 
-/// For each place, whether a run can come to it. A join is passed when all its sources can be reached.
+/// For each place, whether a run can come to it. A join is passed when all its sources can be reached. What stands in the
+/// place of a failed node has nothing in its own place if it fails as well.
 pub(super) fn reached(net: &Net<'_>, shape: &Shape) -> Vec<bool> {
     let mut missing = net.join_parts(shape.joins.len());
     let mut reached = vec![false; net.graph.node_count()];
-    reached[net.start.index()] = true;
+    let mut scheduled = reached.clone();
+    scheduled[net.start.index()] = true;
     let mut stack = vec![net.start];
     while let Some(from) = stack.pop() {
+        let is_first = !std::mem::replace(&mut reached[from.index()], true);
         for (to, arrow) in net.exits(from) {
-            if let Arrow::Join(join) = arrow {
-                missing[join] -= 1;
-                if missing[join] > 0 {
+            match arrow {
+                Arrow::Error if scheduled[from.index()] && !reached[to.index()] => {
+                    stack.push(to);
                     continue;
                 }
+                Arrow::Error => continue,
+                Arrow::Join(join) if is_first => {
+                    missing[join] -= 1;
+                    if missing[join] > 0 {
+                        continue;
+                    }
+                }
+                Arrow::Join(_) => continue,
+                Arrow::Edge | Arrow::Branch(_) | Arrow::Goto => {}
             }
-            if !std::mem::replace(&mut reached[to.index()], true) {
+            if !std::mem::replace(&mut scheduled[to.index()], true) {
                 stack.push(to);
             }
         }
@@ -36,7 +48,11 @@ pub(super) fn faults(net: &Net<'_>, shape: &Shape, reached: &[bool]) -> Vec<Stri
 
 fn fault(net: &Net<'_>, shape: &Shape, id: Id) -> String {
     let node = shown(net, shape, id);
+    let is_handler = |(_, arrow): (Id, Arrow)| arrow == Arrow::Error;
     match net.entries(id).next() {
+        Some(_) if net.entries(id).all(is_handler) => {
+            format!("node {node}: it stands in for nodes that no run comes to, or that only stand in for others")
+        }
         None => format!("node {node}: nothing leads to it; add an edge to it, or let a run start with it"),
         Some(_) => format!("node {node}: what leads to it cannot be reached from the start"),
     }

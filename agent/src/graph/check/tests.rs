@@ -228,6 +228,17 @@ fn every_node_can_be_reached() {
         .node("more", plain())
         .start("work");
     fine(graph);
+    let graph = Graph::from_blank(state())
+        .node("work", plain().on_error("mend"))
+        .node("mend", plain().on_error("mend again"))
+        .node("mend again", plain())
+        .start("work");
+    check(
+        graph,
+        &expect![[r#"
+        the graph has a fault:
+          node `mend again`: it stands in for nodes that no run comes to, or that only stand in for others"#]],
+    );
 }
 
 #[test]
@@ -299,8 +310,8 @@ fn a_join_closes_a_cycle_if_it_is_always_completed() {
     check(
         graph("b -> c -> plan").join(["a", "b"], "c"),
         &expect![[r#"
-        the graph has a fault:
-          cycle `plan` -> `a` -> `c` -> `plan`: it has no way out; let a branch choose between it and `END` or another node"#]],
+            the graph has a fault:
+              cycle `plan` -> `b` -> `c` -> `plan`: it has no way out; let a branch choose between it and `END` or another node"#]],
     );
     // `c` runs once.
     fine(graph("__start__ -> c").join(["a", "c"], "plan"));
