@@ -4,6 +4,7 @@ mod cache;
 mod check;
 mod command;
 mod draw;
+mod net;
 mod node;
 mod plan;
 mod shape;
