@@ -118,14 +118,14 @@ impl<S: State> Flow<S> {
 
 /// A command from a graph inside, in the types of this one.
 fn received<P: State>(upward: Upward) -> Result<Command<P>> {
-    let read = |update: &Box<RawValue>| {
+    let read = |update: &RawValue| {
         serde_json::from_str(update.get()).map_err(|error| {
             let message =
                 format!("the command for the graph around has an update that does not fit its state: {error}");
             Error::new(Kind::BadOutput, message).caused_by(error)
         })
     };
-    let updates = upward.updates.iter().map(read).collect::<Result<_>>()?;
+    let updates = upward.updates.iter().map(|update| read(update)).collect::<Result<_>>()?;
     let goto = upward.goto.into_iter().map(Goto::from).collect();
     Ok(Command { updates, goto, parent: None })
 }

@@ -28,6 +28,7 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
     };
     let mut limits = (*task.limits).clone();
     (limits.gates_before, limits.gates_after) = (Vec::new(), Vec::new());
+    limits.steps_max = flow.plan().steps_max;
     let limits = Arc::new(limits);
     let (plan, session) = (flow.plan().clone(), &task.session);
     let loaded = match keep || !task.fresh {

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lorewell_model::Result;
+use lorewell_model::{Error, Kind, Result};
 
-use super::frontier::{Seed, Source, Step};
+use super::frontier::{Seed, Source, Step, TASKS_MAX};
 use super::records::{Saving, encode};
 use super::task::{Status, Task};
 use super::{Begin, End, Engine, Output, Persist, ROW_WEIGHT, Weight};
-use crate::checkpoint::{Body, Record};
+use crate::checkpoint::{Batch, Body, Record};
 use crate::event::{EventKind, StateView};
 use crate::graph::{Exits, Target};
 use crate::run::Input;
@@ -28,13 +28,14 @@ pub(super) fn apply<'a, S: State>(
 impl<S: State> Engine<S> {
     /// Begins a run with an input, which is a checkpoint of its own.
     pub(super) fn begin(&mut self, input: Begin<S>, out: &mut VecDeque<Output<S>>) -> Result<()> {
+        self.leave_behind();
         let seq = self.seq();
         let mut records = Vec::new();
         match input {
             Begin::Shared(state) => self.collect(state),
             Begin::Input(Input::State(state)) => {
                 self.state = Arc::new(state);
-                if self.limits.persist == Persist::Each {
+                if self.limits.persist == Persist::Each || self.begins_at_once() {
                     records.push(self.snapshot(seq)?);
                 }
             }
@@ -45,7 +46,7 @@ impl<S: State> Engine<S> {
                     n += 1;
                     crate::scope::id_within(self.scope.task_id(key, ""), "message", "", n - 1)
                 });
-                if self.limits.persist == Persist::Each {
+                if self.limits.persist == Persist::Each || self.begins_at_once() {
                     let (record, weight) = self.update_record(seq, 0, std::slice::from_ref(&update))?;
                     self.weight.since += weight;
                     records.push(record);
@@ -61,6 +62,23 @@ impl<S: State> Engine<S> {
         let seeds = self.frontier.next(&plan, [(&plan.start, &targets[..])], false);
         self.checkpoint(Source::Input, seeds, records, out)?;
         self.open(out)
+    }
+
+    /// What an earlier run has stored of supersteps that it never committed must not be taken for this one's.
+    fn leave_behind(&mut self) {
+        if !self.begins_at_once() {
+            return;
+        }
+        let last = self.ahead.keys().map(|(seq, _)| *seq).max();
+        self.head = self.head.max(last);
+        self.ahead.clear();
+    }
+
+    /// Whether the checkpoint of the input is stored when it is made, even if the rest is stored at the end: so that a
+    /// crash leaves a run that can be resumed, and effects that are known to be its own. The path of a graph inside says
+    /// whose it is, unless it keeps its state.
+    fn begins_at_once(&self) -> bool {
+        self.limits.persist == Persist::AtEnd && (self.scope.is_root() || self.occasion.is_some())
     }
 
     /// All tasks have finished: commits the superstep.
@@ -161,20 +179,25 @@ impl<S: State> Engine<S> {
         out: &mut VecDeque<Output<S>>,
     ) -> Result<()> {
         let seq = self.seq();
-        if self.limits.persist == Persist::Each {
+        if seeds.len() > TASKS_MAX {
+            let message = format!("{} tasks in one superstep; {TASKS_MAX} is the limit", seeds.len());
+            return Err(Error::new(Kind::Limit, message));
+        }
+        let at_once = source == Source::Input && self.begins_at_once();
+        if self.limits.persist == Persist::Each || at_once {
             if self.weight.is_due() && self.collected.is_none() {
                 records.push(self.snapshot(seq)?);
             }
             let value = encode(&self.step(source, &seeds)?)?;
             records.push(Record { place: self.place(seq), body: Body::Step { root: self.scope.root_seq(seq), value } });
-            self.write(records, true, out);
+            out.push_back(Output::Write { batch: Batch { records, durable: true, ..Batch::default() }, at_once });
         }
         if self.limits.listening {
             self.show_last(out);
         }
         self.ran.clear();
         self.ran.extend(self.tasks.iter().map(|task| task.node));
-        self.advance(seq, seeds);
+        self.advance(seq, seeds)?;
         if self.limits.listening {
             let next = self.next();
             out.push_back(Output::Emit(self.told(seq, EventKind::Checkpoint { next })));
@@ -188,15 +211,16 @@ impl<S: State> Engine<S> {
     }
 
     /// Takes the tasks of the next superstep.
-    pub(super) fn advance(&mut self, seq: u64, seeds: Vec<Seed>) {
+    pub(super) fn advance(&mut self, seq: u64, seeds: Vec<Seed>) -> Result<()> {
         self.head = Some(seq);
         self.tasks.clear();
         self.tasks.extend(seeds.into_iter().map(|seed| Task::new(seed.node, seed.input)));
         (self.next_start, self.gate_passed) = (0, false);
         // What runs store at their end may be behind what their effects have stored.
         self.fresh = self.limits.persist != Persist::AtEnd;
-        if !self.ahead.is_empty() {
-            self.take_ahead();
+        match self.ahead.is_empty() {
+            true => Ok(()),
+            false => self.take_ahead(),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -55,7 +55,7 @@ impl Frontier {
                 match target {
                     Target::Pull(node) => pulls.push(*node),
                     Target::Send(node, input) => {
-                        sends.push(Seed { node: *node, input: Some(input.clone()), key: None })
+                        sends.push(Seed { node: *node, input: Some(input.clone()), key: None });
                     }
                 }
             }
@@ -159,10 +159,6 @@ impl Step {
         frontier: &Frontier,
     ) -> Result<Self> {
         let name = |node: u32| plan.node(node).name.to_string();
-        if seeds.len() > TASKS_MAX {
-            let message = format!("{} tasks in one superstep; {TASKS_MAX} is the limit", seeds.len());
-            return Err(Error::new(Kind::Limit, message));
-        }
         let next = seeds.iter().map(|seed| {
             let input = seed.input.as_ref().map(Payload::to_raw).transpose()?;
             Ok(NextTask { node: name(seed.node), input, key: seed.key })

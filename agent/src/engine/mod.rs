@@ -97,8 +97,8 @@ pub(crate) enum Begin<S: State> {
 pub(crate) enum Output<S: State> {
     /// Run an attempt of a task.
     Start(Launch<S>),
-    /// Store a batch, before anything that follows.
-    Write(Batch),
+    /// Store a batch, before anything that follows. At once, even where the rest is stored when the run ends.
+    Write { batch: Batch, at_once: bool },
     /// Tell those who listen.
     Emit(Event),
     /// The run is over; no task is running.
@@ -135,7 +135,7 @@ pub(crate) struct Engine<S: State> {
     gate_passed: bool,
     weight: Weight,
     /// Entries of supersteps to come, which were stored before the checkpoint that led to them.
-    ahead: HashMap<(u64, u32), Vec<(EntryKey, Vec<u8>)>>,
+    ahead: Ahead,
     /// Whether the tasks of this superstep were made in this run, so that nothing of them can be stored.
     fresh: bool,
     /// What the last event said the time is.
@@ -146,6 +146,9 @@ pub(crate) struct Engine<S: State> {
     stopped: bool,
     over: bool,
 }
+
+/// Entries by the superstep and the task that they belong to.
+type Ahead = HashMap<(u64, u32), Vec<(EntryKey, Vec<u8>)>>;
 
 /// When the next snapshot is due: when what must be read after the last one outweighs it. So snapshots cost no more
 /// than the updates did, and reading a state costs no more than twice its size.
@@ -436,7 +439,7 @@ impl<S: State> Engine<S> {
         self.over = true;
         if self.limits.persist == Persist::AtEnd {
             match self.at_end() {
-                Ok(batch) => out.push_back(Output::Write(batch)),
+                Ok(batch) => out.push_back(Output::Write { batch, at_once: false }),
                 Err(error) => return out.push_back(Output::End(End::Failed(error))),
             }
         }
@@ -459,14 +462,14 @@ impl<S: State> Engine<S> {
 
     fn write(&self, records: Vec<Record>, durable: bool, out: &mut VecDeque<Output<S>>) {
         if self.limits.persist == Persist::Each && !records.is_empty() {
-            out.push_back(Output::Write(Batch { records, durable, ..Batch::default() }));
+            out.push_back(Output::Write { batch: Batch { records, durable, ..Batch::default() }, at_once: false });
         }
     }
 
     /// Makes what was written before survive a power cut.
     fn sync(&self, out: &mut VecDeque<Output<S>>) {
         if self.limits.persist == Persist::Each {
-            out.push_back(Output::Write(Batch { durable: true, ..Batch::default() }));
+            out.push_back(Output::Write { batch: Batch { durable: true, ..Batch::default() }, at_once: false });
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lorewell_model::Result;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::frontier::Frontier;
@@ -46,7 +47,7 @@ impl<S: State> Engine<S> {
         let seeds = step.seeds(&engine.plan)?;
         let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
         (engine.first, engine.occasion) = (step.first, step.occasion);
-        engine.advance(head, seeds);
+        engine.advance(head, seeds)?;
         engine.fresh = false;
         for (task, key) in engine.tasks.iter_mut().zip(keys) {
             task.key = key;
@@ -124,7 +125,7 @@ impl<S: State> Engine<S> {
     }
 
     /// Gives the tasks of the open superstep the entries that were stored of them.
-    pub(super) fn take_ahead(&mut self) {
+    pub(super) fn take_ahead(&mut self) -> Result<()> {
         let seq = self.seq();
         self.ahead.retain(|(at, _), _| *at >= seq);
         for index in 0..self.tasks.len() {
@@ -133,11 +134,13 @@ impl<S: State> Engine<S> {
             let mut journal = Journal::new();
             for (key, value) in entries {
                 match key.kind {
-                    EntryKind::Effect => drop(journal.insert(key.name, value)),
-                    EntryKind::Failure => self.restore_failure(index, &value),
+                    EntryKind::Effect => {
+                        decode::<IgnoredAny>("the result of an effect", seq, &value)?;
+                        journal.insert(key.name, value);
+                    }
+                    EntryKind::Failure => self.restore_failure(index, decode("a failure", seq, &value)?),
                     EntryKind::Pause => {
-                        // One that cannot be read is asked again.
-                        self.tasks[index].asked = serde_json::from_slice::<Pause>(&value).ok().map(Arc::new);
+                        self.tasks[index].asked = Some(Arc::new(decode("a pause", seq, &value)?));
                     }
                     EntryKind::Gate => self.gate_passed = true,
                     EntryKind::Answer => {}
@@ -145,13 +148,13 @@ impl<S: State> Engine<S> {
             }
             self.tasks[index].journal = (!journal.is_empty()).then(|| Arc::new(journal));
         }
+        Ok(())
     }
 
-    fn restore_failure(&mut self, index: usize, value: &[u8]) {
-        // One that cannot be read, or whose handler is gone, lets the node run again.
-        let failure = serde_json::from_slice::<Failure>(value).ok();
+    fn restore_failure(&mut self, index: usize, failure: Failure) {
+        // Without its handler the node runs again.
         let handler = self.plan.node(self.tasks[index].node).on_error;
-        self.tasks[index].failure = failure.zip(handler).map(|(failure, handler)| Failure { handler, ..failure });
+        self.tasks[index].failure = handler.map(|handler| Failure { handler, ..failure });
     }
 
     /// A task runs again when one of its questions has an answer that it has not seen.

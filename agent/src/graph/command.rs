@@ -62,9 +62,9 @@ impl<S: State> Command<S> {
     /// # Errors
     /// The update has no form in JSON.
     pub fn parent<P: State>(mut self, command: Command<P>) -> Result<Self> {
-        let updates =
-            command.updates.iter().map(|update| Payload::new(update.clone()).to_raw()).collect::<Result<_>>()?;
-        let goto = command.goto.iter().map(Goto::stored).collect::<Result<_>>()?;
+        let Command { updates, goto, parent: _ } = command;
+        let updates = updates.into_iter().map(|update| Payload::new(update).to_raw()).collect::<Result<_>>()?;
+        let goto = goto.iter().map(Goto::stored).collect::<Result<_>>()?;
         self.parent = Some(Box::new(Upward { updates, goto }));
         Ok(self)
     }

@@ -61,23 +61,26 @@ pub struct Graph<S: State> {
     shape: Shape,
     nodes: Vec<Node<S>>,    // parallel to the nodes of the shape
     follow: Vec<Follow<S>>, // parallel to the branches of the shape
-    gates: Gates,
+    limits: GraphLimits,
     migration: Option<Migration>,
 }
 
-/// Where a run stops for a person to look.
+/// What a graph says of all its runs: where they stop for a person to look, and after how many supersteps at last.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gates {
-    pub(crate) before: Vec<String>,
-    pub(crate) after: Vec<String>,
+pub(crate) struct GraphLimits {
+    pub(crate) gates_before: Vec<String>,
+    pub(crate) gates_after: Vec<String>,
+    pub(crate) steps_max: Option<u64>,
 }
 
 /// How states that an older version of the graph stored are read.
 #[derive(Clone)]
 pub(crate) struct Migration {
     pub(crate) version: u32,
-    pub(crate) migrate: Arc<dyn Fn(u32, Stored<'_>) -> Result<()> + Send + Sync>,
+    pub(crate) migrate: Migrate,
 }
+
+type Migrate = Arc<dyn Fn(u32, Stored<'_>) -> Result<()> + Send + Sync>;
 
 /// Something that an older version of a graph stored, to be brought up to date in place.
 #[derive(Debug)]
@@ -107,8 +110,8 @@ impl<S: State> Graph<S> {
     /// before anything is written.
     #[must_use]
     pub fn from_blank(blank: S) -> Self {
-        let gates = Gates::default();
-        Self { blank, shape: Shape::default(), nodes: Vec::new(), follow: Vec::new(), gates, migration: None }
+        let limits = GraphLimits::default();
+        Self { blank, shape: Shape::default(), nodes: Vec::new(), follow: Vec::new(), limits, migration: None }
     }
 
     /// Adds a node: an async function, a [`Node`] with settings, or a [`Flow`] on the same state.
@@ -168,7 +171,7 @@ impl<S: State> Graph<S> {
     #[must_use]
     pub fn gate_before(mut self, node: &str) -> Self {
         self.shape.gates.push(node.to_owned());
-        self.gates.before.push(node.to_owned());
+        self.limits.gates_before.push(node.to_owned());
         self
     }
 
@@ -176,7 +179,14 @@ impl<S: State> Graph<S> {
     #[must_use]
     pub fn gate_after(mut self, node: &str) -> Self {
         self.shape.gates.push(node.to_owned());
-        self.gates.after.push(node.to_owned());
+        self.limits.gates_after.push(node.to_owned());
+        self
+    }
+
+    /// Sets how many supersteps a run may have, pauses and crashes not counted; 100 unless said.
+    #[must_use]
+    pub fn steps_max(mut self, steps: u64) -> Self {
+        self.limits.steps_max = Some(steps);
         self
     }
 
@@ -204,7 +214,7 @@ impl<S: State> Graph<S> {
         let branches =
             branches.map(|(shape, follow)| Branch { from: shape.from.clone(), targets: shape.targets.clone(), follow });
         let branches = branches.collect();
-        let plan = Plan::new(self.blank, Arc::new(self.shape), self.nodes, branches, &self.gates, self.migration);
+        let plan = Plan::new(self.blank, Arc::new(self.shape), self.nodes, branches, &self.limits, self.migration);
         Ok(Flow::new(Arc::new(plan)))
     }
 

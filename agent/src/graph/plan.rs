@@ -9,7 +9,8 @@ use lorewell_model::{Error, Kind, Result};
 use super::command::Goto;
 use super::node::{CacheKey, Node, Run, Settings};
 use super::shape::{END, START, Shape};
-use super::{Cache, Gates, Migration};
+use super::{Cache, GraphLimits, Migration};
+use crate::engine::STEPS_MAX;
 use crate::payload::Payload;
 use crate::state::State;
 
@@ -27,6 +28,7 @@ pub(crate) struct Plan<S: State> {
     pub(crate) migration: Option<Migration>,
     /// Whether a field is blank again after each superstep, so that writes are applied even where there are none.
     pub(crate) ephemeral: bool,
+    pub(crate) steps_max: u64,
 }
 
 /// A node, ready to run.
@@ -80,7 +82,7 @@ impl<S: State> Plan<S> {
         shape: Arc<Shape>,
         nodes: Vec<Node<S>>,
         branches: Vec<Branch<S>>,
-        gates: &Gates,
+        limits: &GraphLimits,
         migration: Option<Migration>,
     ) -> Self {
         let mut named: Vec<(Arc<str>, Node<S>)> =
@@ -94,8 +96,8 @@ impl<S: State> Plan<S> {
             exits: exits.remove(&*name).unwrap_or_default(),
             on_error: node.settings.on_error.as_deref().map(|handler| index[handler]),
             goto: ids(&node.settings.goto, &index).into_iter().collect(),
-            gate_before: gates.before.iter().any(|gate| **gate == *name),
-            gate_after: gates.after.iter().any(|gate| **gate == *name),
+            gate_before: limits.gates_before.iter().any(|gate| **gate == *name),
+            gate_after: limits.gates_after.iter().any(|gate| **gate == *name),
             run: node.run,
             settings: node.settings,
             cache: node.cache,
@@ -103,7 +105,17 @@ impl<S: State> Plan<S> {
         });
         let nodes = nodes.collect();
         let ephemeral = blank.fields().iter().any(|field| field.rule == crate::state::Rule::Ephemeral);
-        Self { blank, shape, nodes, index, start, joins, migration, ephemeral }
+        Self {
+            blank,
+            shape,
+            nodes,
+            index,
+            start,
+            joins,
+            migration,
+            ephemeral,
+            steps_max: limits.steps_max.unwrap_or(STEPS_MAX),
+        }
     }
 
     pub(crate) fn node(&self, id: u32) -> &PlanNode<S> {

@@ -38,10 +38,23 @@ pub(crate) struct Drive<S: State> {
     is_parallel: bool,
     /// Ends that wait for the events which came before them.
     ended: VecDeque<Item<S>>,
-    inbox: Option<(mpsc::Sender<(u32, Event)>, mpsc::Receiver<(u32, Event)>)>,
+    inbox: Option<Inbox>,
     /// In a replay, what came before its turn.
     early: HashMap<u32, VecDeque<Item<S>>>,
     cache_keys: HashMap<u32, String>,
+}
+
+/// Events of tasks, with the place of the task.
+struct Inbox {
+    sender: mpsc::Sender<(u32, Event)>,
+    receiver: mpsc::Receiver<(u32, Event)>,
+}
+
+impl Inbox {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        Self { sender, receiver }
+    }
 }
 
 /// Something that a task did.
@@ -65,7 +78,7 @@ impl<S: State> Drive<S> {
         session: Arc<Session>,
         limits: Arc<Limits>,
     ) -> Self {
-        let inbox = limits.listening.then(|| mpsc::channel(EVENTS_MAX));
+        let inbox = limits.listening.then(Inbox::new);
         Self {
             engine,
             plan,
@@ -105,8 +118,12 @@ impl<S: State> Drive<S> {
                 match output {
                     Output::Start(launch) => self.start(launch),
                     Output::Emit(event) => return Told::Event(event),
-                    Output::Write(batch) => {
-                        if let Err(error) = self.session.write(&self.scope, batch).await {
+                    Output::Write { batch, at_once } => {
+                        let written = match at_once {
+                            true => self.session.write_now(batch.records).await,
+                            false => self.session.write(&self.scope, batch).await,
+                        };
+                        if let Err(error) = written {
                             return self.fail(error);
                         }
                     }
@@ -134,12 +151,14 @@ impl<S: State> Drive<S> {
     }
 
     async fn end(&mut self, end: End<S>) -> Told<S> {
-        if self.scope.is_root() {
-            if let Err(error) = self.session.flush().await {
-                return self.fail(error);
-            }
+        let flushed = match self.scope.is_root() {
+            true => self.session.flush().await,
+            false => Ok(()),
+        };
+        match flushed {
+            Ok(()) => Told::End(end),
+            Err(error) => self.fail(error),
         }
-        Told::End(end)
     }
 
     fn now(&self) -> u64 {
@@ -163,7 +182,7 @@ impl<S: State> Drive<S> {
         }
         let cx = Cx::new(state, scope.clone());
         if let Some((cache, key)) = &node.cache {
-            match key(&cx).and_then(|key| self.cached(task, &node.name, cache, key, &scope)) {
+            match key(&cx).and_then(|key| self.cached(task, &node.name, cache, &key, &scope)) {
                 Ok(None) => {}
                 Ok(Some(end)) => return self.ended.push_back(Item::Ended(task, attempt, end)),
                 Err(error) => {
@@ -196,7 +215,7 @@ impl<S: State> Drive<S> {
             failure: launch.failure,
             journal: launch.journal,
             asked: launch.asked,
-            events: self.inbox.as_ref().map(|(sender, _)| sender.clone()),
+            events: self.inbox.as_ref().map(|inbox| inbox.sender.clone()),
         })
     }
 
@@ -238,43 +257,46 @@ impl<S: State> Drive<S> {
 
     async fn wait_any(&mut self) -> Item<S> {
         let Some(cancel) = self.session.cancel.clone() else { return poll_fn(|cx| self.poll_item(cx)).await };
-        if cancel.is_cancelled() {
-            return Item::Lost;
-        }
-        tokio::select! {
+        let item = tokio::select! {
             biased;
             item = poll_fn(|cx| self.poll_item(cx)) => item,
             () = cancel.cancelled() => Item::Lost,
-        }
+        };
+        // What fails because the run is cancelled has not failed.
+        if cancel.is_cancelled() { Item::Lost } else { item }
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<S>> {
-        if let Some((_, inbox)) = &mut self.inbox {
-            if let Poll::Ready(Some((task, event))) = inbox.poll_recv(cx) {
-                return Poll::Ready(Item::Told(task, event));
-            }
+        if let Some(inbox) = &mut self.inbox
+            && let Poll::Ready(Some((task, event))) = inbox.receiver.poll_recv(cx)
+        {
+            return Poll::Ready(Item::Told(task, event));
         }
+        self.poll_tasks(cx);
+        if self.ended.is_empty() {
+            return Poll::Pending;
+        }
+        // What a task told before it ended comes first.
+        if let Some(inbox) = &mut self.inbox
+            && let Ok((task, event)) = inbox.receiver.try_recv()
+        {
+            return Poll::Ready(Item::Told(task, event));
+        }
+        self.ended.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn poll_tasks(&mut self, cx: &mut Context<'_>) {
         if let Some((task, attempt, future)) = &mut self.one {
             if let Poll::Ready(end) = Pin::new(future).poll(cx) {
                 self.ended.push_back(Item::Ended(*task, *attempt, end));
                 self.one = None;
             }
-        } else if !self.many.is_empty() {
-            if let Poll::Ready(Some(joined)) = self.many.poll_join_next(cx) {
-                // A task of ours does not panic; it is lost only when the runtime shuts down.
-                self.ended.push_back(joined.map_or(Item::Lost, |(task, attempt, end)| Item::Ended(task, attempt, end)));
-            }
+        } else if !self.many.is_empty()
+            && let Poll::Ready(Some(joined)) = self.many.poll_join_next(cx)
+        {
+            // A task of ours does not panic; it is lost only when the runtime shuts down.
+            self.ended.push_back(joined.map_or(Item::Lost, |(task, attempt, end)| Item::Ended(task, attempt, end)));
         }
-        if self.ended.is_empty() {
-            return Poll::Pending;
-        }
-        // What a task told before it ended comes first.
-        if let Some((_, inbox)) = &mut self.inbox {
-            if let Ok((task, event)) = inbox.try_recv() {
-                return Poll::Ready(Item::Told(task, event));
-            }
-        }
-        self.ended.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 
     fn cached(
@@ -282,7 +304,7 @@ impl<S: State> Drive<S> {
         task: u32,
         node: &str,
         cache: &crate::graph::Cache,
-        key: String,
+        key: &str,
         scope: &TaskScope,
     ) -> lorewell_model::Result<Option<TaskEnd<S>>> {
         let key = format!("{node} {key}");

@@ -122,11 +122,12 @@ impl<S: State> Run<S> {
     }
 
     pub(crate) fn new(plan: Arc<Plan<S>>, thread: Option<Thread<S>>, input: Option<Input<S>>) -> Self {
-        let (limits, durability) = (Limits::default(), Durability::default());
+        let limits = Limits { steps_max: plan.steps_max, ..Limits::default() };
+        let durability = Durability::default();
         Self { plan, thread, input, limits, durability, discards: false, cancel: None, tape: Tape::Off }
     }
 
-    /// Sets how many supersteps the run may have, pauses and crashes not counted; 100 unless said.
+    /// Sets how many supersteps the run may have, pauses and crashes not counted; what the graph says, unless said here.
     pub fn steps_max(mut self, steps: u64) -> Self {
         self.limits.steps_max = steps;
         self
@@ -189,7 +190,6 @@ impl<S: State> Run<S> {
     }
 
     /// Returns the events of the run, as they come. Reading them drives the run.
-    #[must_use]
     pub fn events(mut self) -> Events<S> {
         self.limits.listening = true;
         Events { state: Reading::Before(Some(Box::new(self))) }
@@ -388,7 +388,6 @@ impl<S: State> Events<S> {
     }
 
     /// Returns the events as a stream, which ends with the error of a run that failed.
-    #[must_use]
     pub fn stream(self) -> impl Stream<Item = Result<Event>> + Send {
         futures_util::stream::unfold(self, |mut events| async move {
             if let Some(event) = events.next().await {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lorewell_agent::{Cx, Durability, Error, Graph, Kind, Retry, State, node};
+use lorewell_agent::{Cx, Durability, Error, Flow, Graph, Kind, Retry, Run, Source, State, Thread, node};
 
 use crate::{Shelf, done, paused};
 
@@ -118,5 +118,55 @@ async fn keys_differ_between_threads_runs_and_forks() {
         let keys = keys.lock().unwrap();
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
         assert_eq!((keys.len(), distinct.len()), (16, 16));
+    }
+}
+
+/// Three nodes in a row, each with an effect; the last one waits for ever as long as it is told to.
+fn chain(calls: &Arc<Mutex<Vec<String>>>, hang: &Arc<AtomicU32>) -> Flow<Desk> {
+    let step = |calls: &Arc<Mutex<Vec<String>>>, hang: &Arc<AtomicU32>| {
+        let (calls, hang) = (calls.clone(), hang.clone());
+        move |cx: Cx<Desk>| {
+            let (calls, hang) = (calls.clone(), hang.clone());
+            async move {
+                let act = |_| async {
+                    calls.lock().unwrap().push(cx.node().to_owned());
+                    Ok(calls.lock().unwrap().len())
+                };
+                let n: usize = cx.effect("call", act).await?;
+                if cx.node() == "c" && hang.load(Ordering::Relaxed) == 1 {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Desk::update().seen([format!("{} {n}", cx.node())]))
+            }
+        }
+    };
+    let graph = Graph::new().node("a", step(calls, hang)).node("b", step(calls, hang)).node("c", step(calls, hang));
+    graph.start("a").edge("a", "b").edge("b", "c").build().unwrap()
+}
+
+#[tokio::test]
+async fn a_run_that_was_to_be_stored_at_its_end_can_be_resumed_after_a_crash() {
+    for mut shelf in Shelf::all().await {
+        let (calls, hang) = (Arc::default(), Arc::new(AtomicU32::new(1)));
+        let flow = chain(&calls, &hang);
+        let crash = async |thread: &Thread<Desk>, run: Run<Desk>| {
+            let limit = std::time::Duration::from_millis(300);
+            assert!(tokio::time::timeout(limit, run.durability(Durability::OnExit).into_future()).await.is_err());
+            assert_eq!(thread.history(None, 10).await.unwrap()[0].source, Source::Input);
+        };
+        let thread = flow.thread_in("t", shelf.store.clone());
+        crash(&thread, thread.run(Desk::default())).await;
+        assert_eq!(*calls.lock().unwrap(), ["a", "b", "c"]);
+        drop(thread);
+        shelf.reopen().await;
+        let thread = flow.thread_in("t", shelf.store.clone());
+        assert_eq!(thread.run(Desk::default()).await.unwrap_err().kind(), Kind::Conflict);
+        // Another run in its place does not get what the first one has done.
+        crash(&thread, thread.run(Desk::default()).discard_unfinished()).await;
+        assert_eq!(calls.lock().unwrap().len(), 6);
+        hang.store(0, Ordering::Relaxed);
+        let desk = done(thread.resume().durability(Durability::OnExit).await.unwrap());
+        assert_eq!(desk.seen, ["a 4", "b 5", "c 6"]);
+        assert_eq!(calls.lock().unwrap().len(), 6);
     }
 }

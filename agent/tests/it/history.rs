@@ -155,7 +155,7 @@ async fn pruning_keeps_the_newest_and_the_state() {
         let flow = Graph::new()
             .node("again", again)
             .start("again")
-            .branch("again", ["again", END], |desk: &Desk| if desk.n % 50 == 0 { END } else { "again" })
+            .branch("again", ["again", END], |desk: &Desk| if desk.n.is_multiple_of(50) { END } else { "again" })
             .build()
             .unwrap();
         let thread = flow.thread_in("t", shelf.store.clone());

@@ -224,3 +224,19 @@ async fn time_travel_into_a_graph_inside_runs_only_what_came_after() {
         assert_eq!(runs.load(Ordering::Relaxed), 1);
     }
 }
+
+#[tokio::test]
+async fn a_gate_in_a_graph_inside_stops_the_graph_around() {
+    for mut shelf in Shelf::all().await {
+        let inner =
+            Graph::new().node("x", log).node("y", log).start("x").edge("x", "y").gate_before("y").build().unwrap();
+        let flow = Graph::new().node("inner", inner).node("after", log).start("inner").edge("inner", "after");
+        let flow = flow.build().unwrap();
+        let thread = flow.thread_in("t", shelf.store.clone());
+        let stopped = paused(thread.run(Outer::default()).await.unwrap());
+        assert_eq!((&*stopped.gates[0].path, &*stopped.gates[0].node), ("inner@1#0", "y"));
+        shelf.reopen().await;
+        let thread = flow.thread_in("t", shelf.store.clone());
+        assert_eq!(done(thread.resume().await.unwrap()).log, ["x", "y", "after"]);
+    }
+}
