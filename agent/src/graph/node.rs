@@ -25,11 +25,18 @@ pub(crate) type CacheKey<S> = Arc<dyn Fn(&Cx<S>) -> Result<String> + Send + Sync
 ///
 /// ```
 /// use std::time::Duration;
-/// use lorewell_agent::{Command, Cx, Graph, Json, Retry, node};
+/// use lorewell_agent::{Cx, Graph, Result, Retry, State, node};
 ///
-/// async fn fetch(_: Cx<Json>) -> lorewell_agent::Result<()> { Ok(()) }
+/// #[derive(Clone, Default, State)]
+/// struct Page { text: String }
 ///
-/// let graph = Graph::<Json>::new().node("fetch", node(fetch).retry(Retry::default()).timeout(Duration::from_secs(5)));
+/// async fn fetch(cx: Cx<Page>) -> Result<PageUpdate> {
+///     Ok(Page::update().text(format!("attempt {}", cx.attempt())))
+/// }
+///
+/// let fetch = node(fetch).retry(Retry::default()).timeout(Duration::from_secs(5));
+/// let flow = Graph::<Page>::new().node("fetch", fetch).start("fetch").build()?;
+/// # Ok::<(), lorewell_agent::Error>(())
 /// ```
 pub struct Node<S: State> {
     pub(crate) run: Run<S>,

@@ -1,6 +1,10 @@
 //! What runs when, in which order writes are applied, and what a branch sees.
 
-use lorewell_agent::{Command, Cx, END, Goto, Graph, Kind, Outcome, Result, START, State, node};
+use lorewell_agent::checkpoint::Memory;
+use lorewell_agent::{
+    Command, Cx, END, Goto, Graph, Json, JsonUpdate, Kind, Outcome, Result, Rule, START, State, node,
+};
+use serde_json::json;
 
 #[derive(Clone, Debug, Default, PartialEq, State)]
 struct Log {
@@ -112,4 +116,25 @@ async fn a_loop_ends_at_the_limit() {
     let graph = Graph::<Log>::new().node("a", name).start("a").branch("a", ["a", END], |_: &Log| "a");
     let error = graph.build().unwrap().run(Log::default()).steps_max(5).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Limit);
+}
+
+#[tokio::test]
+async fn a_graph_put_together_at_run_time_works_on_json() {
+    // As it might come from a file: names, rules, arrows.
+    let blank = Json::new([("items", Rule::Append, json!([])), ("best", Rule::Max, json!(null))]).unwrap();
+    let mut graph = Graph::from_blank(blank.clone()).start("n0");
+    for n in 0..3u32 {
+        graph = graph.node(&format!("n{n}"), move |cx: Cx<Json>| async move {
+            let seen = cx.state().get("items").and_then(|items| items.as_array()).map_or(0, Vec::len);
+            Ok(JsonUpdate::new().set("items", json!([seen])).set("best", n))
+        });
+        if n > 0 {
+            graph = graph.edge(&format!("n{}", n - 1), &format!("n{n}"));
+        }
+    }
+    let flow = graph.build().unwrap();
+    let store = Memory::new();
+    let state = flow.thread("t", store.clone()).run(blank).await.unwrap().done().unwrap();
+    assert_eq!(json!(state), json!({"items": [0, 1, 2], "best": 2}));
+    assert_eq!(json!(flow.thread("t", store).standing().await.unwrap().state), json!(state));
 }
