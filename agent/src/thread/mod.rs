@@ -115,7 +115,7 @@ impl<S: State> Thread<S> {
         let Opened { engine, session, guard } = self.open_plain().await?;
         let open = engine.questions(&HashMap::new());
         let Some(asked) = open.iter().find(|open| open.id == question) else {
-            return Err(self.not_open(question, &open, &session).await?);
+            return Err(self.not_open(question, &open).await?);
         };
         if session.answers.contains_key(question) {
             let message = format!("question `{question}` has its answer already; resume the thread");
@@ -125,44 +125,27 @@ impl<S: State> Thread<S> {
         let key = EntryKey { task: 0, kind: EntryKind::Answer, name: question.to_owned() };
         let body = Body::Entry { key, value: crate::engine::encode(&answer)? };
         let place = Place { path: "".into(), branch: engine.scope().branch(), seq: engine.seq() };
-        let batch = Batch { records: vec![Record { place, body }], durable: true, ..Batch::default() };
+        let (given_at, key) = given(question);
+        let mark = Record { place: given_at, body: Body::Entry { key, value: b"{}".to_vec() } };
+        let batch = Batch { records: vec![Record { place, body }, mark], durable: true, ..Batch::default() };
         self.store.write(&guard.claim, batch).await
     }
 
     /// Says why a question cannot be answered.
-    async fn not_open(&self, question: &str, open: &[Question], session: &Session) -> Result<Error> {
-        let Some(link) = &session.link else { return Ok(Error::new(Kind::Internal, "a thread without a store")) };
-        let answered = self.was_answered(question, link).await?;
+    async fn not_open(&self, question: &str, open: &[Question]) -> Result<Error> {
+        let (place, key) = given(question);
+        let was_answered = self.store.entry(&self.name, &place, &key).await?.is_some();
         let ids: Vec<_> = open.iter().map(|open| format!("`{}`", open.id)).collect();
         let hint = match ids.is_empty() {
             true => "none is open".to_owned(),
             false => format!("open are {}", ids.join(", ")),
         };
-        Ok(match answered {
+        Ok(match was_answered {
             true => {
                 Error::new(Kind::Conflict, format!("question `{question}` was answered, and its task went on; {hint}"))
             }
             false => Error::new(Kind::NotFound, format!("thread `{}` has no question `{question}`; {hint}", self.name)),
         })
-    }
-
-    async fn was_answered(&self, question: &str, link: &Link) -> Result<bool> {
-        let spans = lineage(&link.forks, "", link.branch);
-        let key = EntryKey { task: 0, kind: EntryKind::Answer, name: question.to_owned() };
-        let mut before = None;
-        loop {
-            let rows = self.store.steps(&self.name, "", &spans, before, PAGE).await?;
-            for row in &rows {
-                let place = Place { seq: row.place.seq + 1, ..row.place.clone() };
-                if self.store.entry(&self.name, &place, &key).await?.is_some() {
-                    return Ok(true);
-                }
-            }
-            match rows.last() {
-                Some(last) if rows.len() == PAGE => before = Some(last.place.seq),
-                _ => return Ok(false),
-            }
-        }
     }
 
     /// Returns the questions that are open.
@@ -329,8 +312,12 @@ impl<S: State> Thread<S> {
     }
 }
 
-/// Checkpoints that are read at once where a whole history is searched.
-const PAGE: usize = 256;
+/// Where it is noted that a question was answered, whatever becomes of the superstep that asked: beside the first
+/// checkpoint, as something of a task that cannot be there.
+fn given(question: &str) -> (Place, EntryKey) {
+    let place = Place { path: "".into(), branch: 0, seq: 0 };
+    (place, EntryKey { task: u32::MAX, kind: EntryKind::Answer, name: question.to_owned() })
+}
 
 /// The answers that were given to the tasks of the open superstep.
 fn answers(loaded: &Loaded) -> Result<Answers> {
