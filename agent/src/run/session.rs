@@ -29,7 +29,6 @@ pub(crate) struct Session {
 pub(crate) struct Link {
     pub(crate) store: Arc<dyn Checkpoints>,
     pub(crate) claim: Claim,
-    pub(crate) branch: u32,
     pub(crate) forks: Vec<Fork>,
     pub(crate) durability: Durability,
     /// Writes that are on their way, in order.
@@ -39,14 +38,8 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(
-        store: Arc<dyn Checkpoints>,
-        claim: Claim,
-        branch: u32,
-        forks: Vec<Fork>,
-        durability: Durability,
-    ) -> Self {
-        Self { store, claim, branch, forks, durability, behind: tokio::sync::Mutex::default(), held: Mutex::default() }
+    pub(crate) fn new(store: Arc<dyn Checkpoints>, claim: Claim, forks: Vec<Fork>, durability: Durability) -> Self {
+        Self { store, claim, forks, durability, behind: tokio::sync::Mutex::default(), held: Mutex::default() }
     }
 }
 

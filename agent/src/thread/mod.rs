@@ -259,7 +259,7 @@ impl<S: State> Thread<S> {
         tape.note_loaded("", &loaded);
         let engine = Engine::restore(self.flow.plan().clone(), scope, limits, loaded, &answers, None)
             .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
-        let link = Link::new(self.store.clone(), guard.claim.clone(), head, forks, durability);
+        let link = Link::new(self.store.clone(), guard.claim.clone(), forks, durability);
         let session = Arc::new(Session::new(name, Some(link), answers, cancel, tape));
         Ok(Opened { engine, session, guard })
     }
