@@ -223,6 +223,12 @@ impl<S: State> Engine<S> {
         &self.scope
     }
 
+    /// The paths of the graphs that the tasks of the open superstep may run.
+    pub(crate) fn open_paths(&self) -> Vec<Arc<str>> {
+        let keys = (0u32..).zip(&self.tasks).map(|(index, task)| (self.key(index), self.plan.node(task.runs())));
+        keys.map(|(key, node)| self.scope.inside(&node.name, key, key.seq, 0, false).path().clone()).collect()
+    }
+
     /// The node that a task runs.
     pub(crate) fn running_node(&self, task: u32) -> Option<u32> {
         self.tasks.get(task as usize).map(Task::runs)
