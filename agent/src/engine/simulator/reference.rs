@@ -41,6 +41,8 @@ pub(super) struct Reference {
     pub(super) is_torn: bool,
     pub(super) over: bool,
     pub(super) fresh: bool,
+    /// An earlier run went on from here and stored nothing.
+    pub(super) is_behind: bool,
     attempts: u32,
     pub(super) ahead: BTreeMap<(u64, EntryKey), Vec<u8>>,
     pub(super) now: u64,
@@ -359,13 +361,13 @@ impl Reference {
             Status::Failed(kind) => Some(*kind),
             _ => None,
         });
+        if self.limits.persist == Persist::Each {
+            self.expected.push(written(Vec::new(), true).into());
+        }
         if let Some(kind) = failed {
             return self.fail_run(kind);
         }
         let questions: Vec<Value> = self.tasks.iter().flat_map(questions_of).collect();
-        if self.limits.persist == Persist::Each {
-            self.expected.push(written(Vec::new(), true).into());
-        }
         self.pause_run(&questions, Vec::new());
     }
 
@@ -400,7 +402,11 @@ impl Reference {
         let after = self.gates_after(self.tasks.iter().map(|task| task.node.clone()));
         let at_once = self.limits.persist == Persist::AtEnd && source == "input";
         if self.limits.persist == Persist::Each || at_once {
-            records.push(self.step(seq, source, &next, &ready, &after));
+            let mut step = self.step(seq, source, &next, &ready, &after);
+            if at_once {
+                step["value"]["deferred"] = json!(true);
+            }
+            records.push(step);
             let mut value = written(records, true);
             value["at_once"] = json!(at_once);
             self.expected.push(Expected::with_state(value, self.stored_state()));
@@ -417,7 +423,7 @@ impl Reference {
             seq,
             Checkpoint { state: self.state.clone(), first: self.first, history: self.history.clone(), next, after },
         );
-        self.fresh = self.limits.persist != Persist::AtEnd;
+        self.fresh = self.limits.persist != Persist::AtEnd && !self.is_behind;
         self.emit_at(seq, event);
         if self.limits.states {
             self.emit_at(seq, json!({"event": "state", "state": self.stored_state()}));
@@ -493,7 +499,8 @@ impl Reference {
         json!({
             "start": index, "attempt": task.attempt, "tries": task.tries, "node": task.runs(), "input": task.input,
             "failed": task.failure.as_ref().map(|failed| &failed.record["message"]),
-            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal, "fresh": self.fresh,
+            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal,
+            "fresh": self.fresh && task.tries == 1 && task.failure.is_none(),
             "asked": task.asked.as_ref().map(|asked| &asked["ids"]),
             "state": expected::whole(self.state.iter()), "alone": self.tasks.len() == 1, "waits": waits,
         })
@@ -516,6 +523,7 @@ impl Reference {
             is_torn: false,
             over: false,
             fresh: true,
+            is_behind: false,
             attempts: 0,
             ahead: BTreeMap::new(),
             now: 0,
@@ -527,6 +535,7 @@ impl Reference {
     pub(super) fn restore(mut self, rows: Rows, answers: &BTreeMap<String, Value>) -> Self {
         self.fresh = false;
         self.ahead = rows.entries;
+        self.is_behind = rows.is_deferred;
         let Some(newest) = rows.newest else { return self };
         let checkpoint = self.past.borrow().checkpoints[&newest].clone();
         self.state = checkpoint.state.clone();

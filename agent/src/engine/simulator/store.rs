@@ -37,6 +37,8 @@ pub(super) struct Bytes {
 pub(super) struct Rows {
     /// The branch and number of the newest checkpoint.
     pub(super) newest: Option<(u32, u64)>,
+    /// Whether it says that supersteps after it may have run.
+    pub(super) is_deferred: bool,
     /// Tasks of the open superstep whose results are there.
     pub(super) results: BTreeSet<u32>,
     /// Entries above the newest checkpoint.
@@ -142,6 +144,12 @@ impl Store {
                 Body::Result { .. } | Body::Step { .. } | Body::Snapshot(_) => {}
             }
         }
+        let steps = self.records().filter_map(|(branch, seq, body)| match body {
+            Body::Step { value, .. } if newest == Some((branch, seq)) => Some(value),
+            Body::Step { .. } | Body::Snapshot(_) | Body::Result { .. } | Body::Entry { .. } => None,
+        });
+        // The last one took the place of those before.
+        rows.is_deferred = steps.last().is_some_and(|value| parse(value)["deferred"] == true);
         rows
     }
 }

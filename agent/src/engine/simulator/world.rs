@@ -206,7 +206,7 @@ impl World {
     }
 
     fn begin_unstored(&mut self) -> Option<Box<Life>> {
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into())), 0);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), 0)), 0);
         let limits = Limits { persist: Persist::Nothing, ..self.limits() };
         // What is done outside without a store is done again.
         self.outside = Outside::new(self.dice.next());
@@ -236,7 +236,7 @@ impl World {
         let (rows, loaded, branch) = (store.rows(), store.load(), store.head());
         let answers = answers(&loaded);
         let given: HashMap<String, Value> = answers.clone().into_iter().collect();
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into())), branch);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), 0)), branch);
         let engine = Engine::restore(self.plan.clone(), scope.clone(), Arc::new(limits.clone()), loaded, &given, None);
         let engine = engine.expect("what was stored can be read");
         let reference = Reference::fresh(self.spec.clone(), scope, limits, self.past.clone());
@@ -257,6 +257,7 @@ impl World {
             gates_before: gates(dice),
             gates_after: gates(dice),
             persist: if self.spec.has_exits && dice.percent(50) { Persist::AtEnd } else { Persist::Each },
+            loads: false,
             listening: dice.percent(50),
             states: dice.percent(30),
         }
