@@ -49,7 +49,7 @@
 
 pub use lorewell_agent as agent;
 pub use lorewell_embed as embed;
-pub use lorewell_model::{Error, Kind, Origin, Result};
+pub use lorewell_model::{Error, Kind, OrKind, Origin, Result, ResultExt};
 pub use lorewell_rag as rag;
 pub use lorewell_rag::answer::{Answer, Citation, Standing};
 pub use lorewell_rag::index::{Index, Options, Progress, Report};

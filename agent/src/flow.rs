@@ -33,7 +33,8 @@ impl<S: State> Flow<S> {
         self.keep
     }
 
-    /// Runs the graph once, and stores nothing.
+    /// Runs the graph once, and stores nothing. A run that asks ends paused and cannot go on: use a thread for it, with
+    /// [`Memory`](crate::checkpoint::Memory) if nothing need survive.
     pub fn run(&self, input: impl Into<Input<S>>) -> Run<S> {
         Run::unstored(self.plan.clone(), input.into())
     }
@@ -49,18 +50,10 @@ impl<S: State> Flow<S> {
         Run::replay(self.plan.clone(), recording)
     }
 
-    /// Opens a thread: a durable sequence of runs under a name. Nothing is read before it is used.
-    ///
-    /// Idempotency keys and ids are made of the name, so a name that was used for one matter should not be used again
-    /// for another.
+    /// Opens a thread: a durable sequence of runs under a name. Nothing is read before it is used. All graphs of a store
+    /// share its names; a thread is opened with the graph that it was run with.
     pub fn thread(&self, name: &str, store: impl Checkpoints) -> Thread<S> {
-        self.thread_in(name, Arc::new(store))
-    }
-
-    /// Opens a thread in a store that is shared.
-    #[must_use]
-    pub fn thread_in(&self, name: &str, store: Arc<dyn Checkpoints>) -> Thread<S> {
-        Thread::new(self.clone(), name.into(), store)
+        Thread::new(self.clone(), name.into(), Arc::new(store))
     }
 
     /// As a subgraph, keeps its state from one run to the next in the same thread, instead of beginning anew each time. It

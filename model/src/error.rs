@@ -75,6 +75,19 @@ impl Error {
         Self(Box::new(inner))
     }
 
+    /// Makes an error of a kind out of an error of another crate, in its words.
+    ///
+    /// ```
+    /// use lorewell_model::{Error, Kind};
+    ///
+    /// let error = "x".parse::<u8>().map_err(|error| Error::from_source(Kind::BadInput, error)).unwrap_err();
+    /// assert_eq!(error.to_string(), "invalid digit found in string");
+    /// ```
+    pub fn from_source(kind: Kind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self::new(kind, source.to_string()).caused_by(source)
+    }
+
     /// Keeps what caused this error, for [`StdError::source`].
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -154,6 +167,29 @@ impl From<std::io::Error> for Error {
             _ => Kind::Io,
         };
         Self::new(kind, error.to_string()).caused_by(error)
+    }
+}
+
+/// What is no JSON, or not the JSON that was wanted, is bad input.
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        let kind = if error.is_io() { Kind::Io } else { Kind::BadInput };
+        Self::from_source(kind, error)
+    }
+}
+
+/// Gives an error of another crate a kind.
+pub trait OrKind<T> {
+    /// Makes it an [`Error`] of a kind, in its own words: `text.parse().or_kind(Kind::BadInput)?`.
+    ///
+    /// # Errors
+    /// The same, as an [`Error`].
+    fn or_kind(self, kind: Kind) -> Result<T>;
+}
+
+impl<T, E: Into<Box<dyn StdError + Send + Sync>>> OrKind<T> for Result<T, E> {
+    fn or_kind(self, kind: Kind) -> Result<T> {
+        self.map_err(|error| Error::from_source(kind, error))
     }
 }
 

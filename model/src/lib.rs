@@ -5,5 +5,5 @@
 mod error;
 mod origin;
 
-pub use error::{Error, Kind, Result, ResultExt};
+pub use error::{Error, Kind, OrKind, Result, ResultExt};
 pub use origin::Origin;

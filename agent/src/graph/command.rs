@@ -15,7 +15,8 @@ pub type Name = Cow<'static, str>;
 
 /// What a node returns: an update of the state, and where to go besides along the edges of the node.
 ///
-/// An update alone is turned into a command by `?`-less `Ok(update)`: nodes may return an update, a command or `()`.
+/// A node may return an update, `()` or a command; `Ok(update)` does. Where a command may go is declared with
+/// [`Node::goto`](crate::Node::goto).
 pub struct Command<S: State> {
     /// Applied one after the other, as the writes of one task.
     pub(crate) updates: Vec<S::Update>,
@@ -36,9 +37,10 @@ impl<S: State> Command<S> {
         Self { updates: vec![update], goto: Vec::new(), parent: None }
     }
 
-    /// Goes to a node, besides along the edges.
-    pub fn to(node: impl Into<Name>) -> Self {
-        Self::from(()).goto(node)
+    /// Writes nothing and goes nowhere yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { updates: Vec::new(), goto: Vec::new(), parent: None }
     }
 
     /// Goes to one more node.
@@ -56,8 +58,21 @@ impl<S: State> Command<S> {
         self
     }
 
+    /// Runs a node once for each of several inputs.
+    #[must_use]
+    pub fn sends<T: Serialize + Send + Sync + 'static>(
+        mut self,
+        node: impl Into<Name>,
+        inputs: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let node = node.into();
+        self.goto.extend(inputs.into_iter().map(|input| Goto::send(node.clone(), input)));
+        self
+    }
+
     /// Ends the graph that this node is in, and gives a command to the graph around it, as the result of the node there
-    /// that runs this graph. The updates of this command still count in the graph that ends.
+    /// that runs this graph. The updates of this command still count in the graph that ends. Declare it with
+    /// `.goto([END])`, so that the checks know of this way out.
     ///
     /// # Errors
     /// The update has no form in JSON.
@@ -72,7 +87,20 @@ impl<S: State> Command<S> {
 
 impl<S: State> From<()> for Command<S> {
     fn from((): ()) -> Self {
-        Self { updates: Vec::new(), goto: Vec::new(), parent: None }
+        Self::new()
+    }
+}
+
+/// Writes perhaps nothing.
+impl<S: State, U: Into<Self>> From<Option<U>> for Command<S> {
+    fn from(update: Option<U>) -> Self {
+        update.map_or_else(Self::new, Into::into)
+    }
+}
+
+impl<S: State> Default for Command<S> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -165,9 +193,14 @@ impl From<String> for Goto {
 }
 
 /// What a branch may return: one target, or any number of them.
+#[diagnostic::on_unimplemented(
+    message = "a branch cannot return `{Self}`",
+    note = "return the name of a node, a `Goto`, an `Option` or a `Vec` of them, or a `Result` of one of these",
+    note = "a name that is borrowed from the state does not live long enough; clone it"
+)]
 pub trait Route {
     /// Whether it can be more than one, which the checks of [`Graph::build`](crate::Graph::build) want to know.
-    const MANY: bool;
+    const MANY: bool = false;
 
     /// Returns the targets in order.
     ///
@@ -177,26 +210,43 @@ pub trait Route {
 }
 
 impl Route for &'static str {
-    const MANY: bool = false;
-
     fn targets(self) -> Result<Vec<Goto>> {
         Ok(vec![self.into()])
     }
 }
 
 impl Route for String {
-    const MANY: bool = false;
-
     fn targets(self) -> Result<Vec<Goto>> {
         Ok(vec![self.into()])
     }
 }
 
 impl Route for Goto {
-    const MANY: bool = false;
-
     fn targets(self) -> Result<Vec<Goto>> {
         Ok(vec![self])
+    }
+}
+
+impl Route for Name {
+    fn targets(self) -> Result<Vec<Goto>> {
+        Ok(vec![Goto::To(self)])
+    }
+}
+
+/// Nowhere, if there is none.
+impl<R: Route> Route for Option<R> {
+    const MANY: bool = R::MANY;
+
+    fn targets(self) -> Result<Vec<Goto>> {
+        self.map_or_else(|| Ok(Vec::new()), Route::targets)
+    }
+}
+
+impl<T: Into<Goto>, const N: usize> Route for [T; N] {
+    const MANY: bool = true;
+
+    fn targets(self) -> Result<Vec<Goto>> {
+        Ok(self.into_iter().map(Into::into).collect())
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) use check::nearest;
 pub use command::{Command, Goto, Name, Route};
 pub(crate) use command::{StoredGoto, Upward};
 pub(crate) use draw::{dot, mermaid};
-pub use node::{IntoNode, Node, Retry, node};
+pub use node::{IntoNode, Node, Retry, node, node_with};
 pub(crate) use node::{NodeFuture, Settings};
 use plan::{Branch, Follow};
 pub(crate) use plan::{Exits, Plan, PlanNode, Target};
@@ -115,6 +115,9 @@ impl<S: State> Graph<S> {
     }
 
     /// Adds a node: an async function, a [`Node`] with settings, or a [`Flow`] on the same state.
+    ///
+    /// A function is `async fn(Cx<S>) -> Result<R>`, where `R` is an update of the state, a [`Command`] or `()`. The parameter
+    /// of a closure needs its type: `|cx: Cx<S>| async move { .. }`. To work with something shared, see [`node_with`].
     #[must_use]
     pub fn node<M>(mut self, name: &str, node: impl IntoNode<S, M>) -> Self {
         let node = node.into_node();
@@ -146,6 +149,9 @@ impl<S: State> Graph<S> {
 
     /// Lets a function choose what runs after `from`, among declared targets. It sees the state with what `from` wrote, and
     /// must depend on nothing else.
+    ///
+    /// It may return a name, which must not be borrowed from the state, a [`Goto`], `None` for nowhere, several of them in a
+    /// `Vec` or an array, or a `Result` of one of these. `branch(START, ..)` chooses where a run begins.
     #[must_use]
     pub fn branch<R: Route, T: AsRef<str>>(
         mut self,

@@ -72,6 +72,36 @@ where
     }))
 }
 
+/// Makes a node of an async function that works with something shared, such as a client: it is given a clone each time.
+///
+/// ```
+/// use std::sync::Arc;
+/// use lorewell_agent::{Cx, Graph, Result, State, node_with};
+///
+/// #[derive(Clone, Default, State)]
+/// struct Chat { reply: String }
+///
+/// struct Client { greeting: String }
+///
+/// async fn reply(client: Arc<Client>, _: Cx<Chat>) -> Result<ChatUpdate> {
+///     Ok(Chat::update().reply(client.greeting.clone()))
+/// }
+///
+/// let client = Arc::new(Client { greeting: "hello".to_owned() });
+/// let flow = Graph::<Chat>::new().node("reply", node_with(client, reply)).start("reply").build()?;
+/// # Ok::<(), lorewell_agent::Error>(())
+/// ```
+pub fn node_with<S, C, F, Fut, R>(shared: C, function: F) -> Node<S>
+where
+    S: State,
+    C: Clone + Send + Sync + 'static,
+    F: Fn(C, Cx<S>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R>> + Send + 'static,
+    R: Into<Command<S>> + 'static,
+{
+    node(move |cx| function(shared.clone(), cx))
+}
+
 impl<S: State> Node<S> {
     pub(crate) fn from_run(run: Run<S>) -> Self {
         Self { run, settings: Settings::default(), cache: None, inner: None }
@@ -160,6 +190,12 @@ impl<S: State> fmt::Debug for Node<S> {
 }
 
 /// What can be a node: an async function, a [`Node`], a checked graph on the same state.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a node of a graph on `{S}`",
+    note = "a node is `async fn(Cx<S>) -> Result<R>`, where `R` is the update of `S`, a `Command<S>` or `()`",
+    note = "the parameter of a closure needs its type: `|cx: Cx<S>| async move {{ .. }}`",
+    note = "a graph on another state becomes a node by `flow.within(..)`"
+)]
 pub trait IntoNode<S: State, Marker> {
     /// Makes the node.
     fn into_node(self) -> Node<S>;
@@ -230,7 +266,29 @@ impl Retry {
         self
     }
 
-    /// Sets which errors are worth another attempt.
+    /// Sets how many times the one before each wait is.
+    #[must_use]
+    pub fn factor(mut self, factor: f64) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Sets the longest wait.
+    #[must_use]
+    pub fn longest(mut self, wait: Duration) -> Self {
+        self.longest = wait;
+        self
+    }
+
+    /// Sets the share of a wait that chance may take off, 0 to 1.
+    #[must_use]
+    pub fn jitter(mut self, share: f64) -> Self {
+        self.jitter = share;
+        self
+    }
+
+    /// Sets which errors are worth another attempt. Unless set, those that are `RateLimited`, `Timeout` or `Unavailable`;
+    /// an error of reading a file, say, is not.
     #[must_use]
     pub fn on(mut self, worth: fn(&Error) -> bool) -> Self {
         self.on = worth;

@@ -130,10 +130,10 @@ impl<S: State> Plan<S> {
     pub(crate) fn stored(&self, name: &str) -> Result<u32> {
         self.find(name).ok_or_else(|| {
             let message = format!(
-                "the checkpoint goes on with node `{name}`, which the graph does not have any more; bring it back, or \
-                 fork the thread from an earlier checkpoint"
+                "the checkpoint goes on with node `{name}`, which the graph does not have; open the thread with the graph \
+                 that it was run with, bring the node back, or fork from an earlier checkpoint"
             );
-            Error::new(Kind::Corrupt, message)
+            Error::new(Kind::Config, message)
         })
     }
 

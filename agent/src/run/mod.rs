@@ -27,7 +27,8 @@ use crate::scope::Scope;
 use crate::state::{Json, JsonUpdate, State};
 use crate::thread::{Guard, Opened, Thread};
 
-/// What a run begins with.
+/// What a run begins with. A state takes the place of all that stood, so to add to a conversation give an update:
+/// `thread.run(Chat::update().messages([message]))`.
 #[derive(Debug, Clone)]
 pub enum Input<S: State> {
     /// Exactly this state, whatever stood there before.
@@ -49,7 +50,8 @@ impl From<JsonUpdate> for Input<Json> {
 }
 
 /// How a run ended that did not fail.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "the run may wait for a person; match on it, or call `done`"]
 pub enum Outcome<S> {
     /// It came to its end, with this state.
     Done(S),
@@ -58,6 +60,22 @@ pub enum Outcome<S> {
 }
 
 impl<S> Outcome<S> {
+    /// Returns the state, wherever the run has stopped.
+    pub fn state(&self) -> &S {
+        match self {
+            Self::Done(state) => state,
+            Self::Paused(paused) => &paused.state,
+        }
+    }
+
+    /// Returns what the run waits for, if it does.
+    pub fn paused(self) -> Option<Paused<S>> {
+        match self {
+            Self::Done(_) => None,
+            Self::Paused(paused) => Some(paused),
+        }
+    }
+
     /// Returns the state of a run that came to its end.
     ///
     /// # Errors
@@ -76,7 +94,7 @@ impl<S> Outcome<S> {
 }
 
 /// What a run waits for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Paused<S> {
     /// The questions that are open, in the order of their tasks.
@@ -103,7 +121,16 @@ pub enum Durability {
 /// Supersteps that may wait to be stored while the run goes on, with [`Durability::Background`].
 pub const BACKGROUND_MAX: usize = 64;
 
-/// A run to be: `.await` it for its outcome, or read its [`events`](Self::events).
+/// A run to be: `.await` it for its outcome, or read its [`events`](Self::events). To spawn it or to join it with others,
+/// make a future of it: `tokio::spawn(thread.run(input).into_future())`.
+///
+/// Dropping it, or the future or the events made of it, stops the run where it is and gives the thread back;
+/// [`Thread::resume`] goes on from there.
+///
+/// # Errors
+/// Those of the nodes, with the node in their context. `Conflict` if the thread runs elsewhere, if an earlier run of it is
+/// unfinished, or if two tasks wrote what keeps one value; `NotFound` if there is nothing to resume; `BadInput` for a
+/// gate at no node; `Limit` at the limit of supersteps; `Cancelled`; `Io`, `Corrupt` and `Config` of the store.
 #[must_use = "a run does nothing until it is awaited"]
 pub struct Run<S: State> {
     plan: Arc<Plan<S>>,

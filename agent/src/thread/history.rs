@@ -108,6 +108,21 @@ impl<S: State> Thread<S> {
         self.list(path, &spans, before, limit).await
     }
 
+    /// Lists the newest checkpoint of each branch, the branch that runs go on from first.
+    ///
+    /// # Errors
+    /// `NotFound` if the thread does not exist.
+    pub async fn branches(&self) -> Result<Vec<Checkpoint>> {
+        let info = self.info().await?;
+        let others = (0..=info.forks.iter().map(|fork| fork.branch).max().unwrap_or(0)).rev();
+        let mut newest = Vec::new();
+        for branch in [info.head].into_iter().chain(others.filter(|branch| *branch != info.head)) {
+            let spans = lineage(&info.forks, "", branch);
+            newest.extend(self.list("", &spans, None, 1).await?.into_iter().filter(|it| it.id.0.branch == branch));
+        }
+        Ok(newest)
+    }
+
     /// Lists the paths of the graphs that ran inside.
     ///
     /// # Errors
@@ -135,8 +150,11 @@ impl<S: State> Thread<S> {
     ///
     /// Tasks that run again are new tasks: their effects happen again, with other keys.
     ///
+    /// If the checkpoint has something left to run, [`resume`](Self::resume) runs it; another run gives it up with
+    /// [`discard_unfinished`](crate::Run::discard_unfinished).
+    ///
     /// # Errors
-    /// `NotFound` if there is no such checkpoint.
+    /// `NotFound` if there is no such checkpoint, `Conflict` while the thread runs.
     pub async fn fork(&self, checkpoint: &CheckpointId) -> Result<()> {
         self.must_exist().await?;
         let guard = self.claim().await?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lorewell_model::{Error, Kind, Result};
-use serde_json::Value;
+use serde::Serialize;
 
 pub use history::{Checkpoint, CheckpointId};
 
@@ -92,7 +92,7 @@ impl<S: State> Thread<S> {
         &self.name
     }
 
-    /// Begins a run: from exactly a state, or with an update of what stands.
+    /// Begins a run: from exactly a state, which takes the place of all that stood, or with an update of what stands.
     pub fn run(&self, input: impl Into<Input<S>>) -> Run<S> {
         Run::new(self.flow.plan().clone(), Some(self.clone()), Some(input.into()))
     }
@@ -107,10 +107,10 @@ impl<S: State> Thread<S> {
     /// Answers an open question. The answer is stored; [`resume`](Self::resume) lets the task go on that asked.
     ///
     /// # Errors
-    /// `NotFound` if no such question was asked, `Conflict` if it was answered before, `BadInput` if the answer does not
-    /// fit; nothing is stored then.
-    pub async fn answer(&self, question: &str, answer: impl Into<Value>) -> Result<()> {
-        let answer = answer.into();
+    /// `NotFound` if no such question was asked, `Conflict` if it was answered before or the thread runs, `BadInput` if the
+    /// answer does not fit; nothing is stored then.
+    pub async fn answer(&self, question: &str, answer: impl Serialize) -> Result<()> {
+        let answer = serde_json::to_value(answer)?;
         self.must_exist().await?;
         let Opened { engine, session, guard } = self.open_plain().await?;
         let open = engine.questions(&HashMap::new());
@@ -169,7 +169,7 @@ impl<S: State> Thread<S> {
     /// Writes to the state by hand. What comes next stays the same, and questions stay open.
     ///
     /// # Errors
-    /// `NotFound` if the thread does not exist.
+    /// `NotFound` if the thread does not exist, `Conflict` while it runs.
     pub async fn edit(&self, update: S::Update) -> Result<()> {
         self.edit_with(update, None).await
     }
@@ -178,7 +178,7 @@ impl<S: State> Thread<S> {
     /// as done.
     ///
     /// # Errors
-    /// `NotFound` if the thread does not exist, `BadInput` if the node does not.
+    /// `NotFound` if the thread does not exist, `BadInput` if the node does not, `Conflict` while it runs.
     pub async fn edit_as(&self, node: &str, update: S::Update) -> Result<()> {
         self.edit_with(update, Some(node)).await
     }
@@ -221,7 +221,7 @@ impl<S: State> Thread<S> {
     /// branches too.
     ///
     /// # Errors
-    /// `NotFound` if the thread does not exist.
+    /// `NotFound` if the thread does not exist, `Conflict` while it runs.
     pub async fn prune(&self, keep: usize) -> Result<()> {
         self.must_exist().await?;
         let guard = self.claim().await?;
@@ -292,15 +292,16 @@ impl<S: State> Thread<S> {
                 return Err(Error::new(Kind::BadInput, message));
             }
         }
+        let place = loaded.step.as_ref().map(|row| row.place.clone());
         let answers = answers(&loaded)?;
         let name = Arc::new(ThreadName::new(info.name.clone()));
         let scope = Scope::at(name, path, branch);
         let plan = self.flow.plan().clone();
         let engine = Engine::restore(plan, scope, Arc::new(Limits::default()), loaded, &answers, None)
             .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
-        let Some(seq) = engine.head() else { return Err(self.no_thread()) };
+        let Some(place) = place else { return Err(self.no_thread()) };
         Ok(Standing {
-            checkpoint: CheckpointId(Place { path: path.into(), branch, seq }),
+            checkpoint: CheckpointId(place),
             state: S::clone(engine.state()),
             next: engine.next(),
             questions: engine.questions(&answers),

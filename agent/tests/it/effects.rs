@@ -38,10 +38,10 @@ async fn an_effect_happens_once_however_often_its_task_runs() {
                 .start("pay")
                 .build()
                 .unwrap();
-            let thread = flow.thread_in("t", shelf.store.clone());
+            let thread = flow.thread("t", shelf.store.clone());
             let open = paused(thread.run(Desk::default()).durability(durability).await.unwrap()).questions;
             shelf.reopen().await;
-            let thread = flow.thread_in("t", shelf.store.clone());
+            let thread = flow.thread("t", shelf.store.clone());
             thread.answer(&open[0].id, true).await.unwrap();
             assert_eq!(done(thread.resume().durability(durability).await.unwrap()).seen, ["42 true"]);
             assert_eq!(keys.lock().unwrap().len(), 1);
@@ -106,7 +106,7 @@ async fn keys_differ_between_threads_runs_and_forks() {
             .build()
             .unwrap();
         for name in ["a", "b"] {
-            let thread = flow.thread_in(name, shelf.store.clone());
+            let thread = flow.thread(name, shelf.store.clone());
             done(thread.run(Desk::default()).await.unwrap());
             done(thread.run(Desk::update()).await.unwrap());
             let first = thread.history(None, 10).await.unwrap().pop().unwrap();
@@ -154,12 +154,12 @@ async fn a_run_that_was_to_be_stored_at_its_end_can_be_resumed_after_a_crash() {
             assert!(tokio::time::timeout(limit, run.durability(Durability::OnExit).into_future()).await.is_err());
             assert_eq!(thread.history(None, 10).await.unwrap()[0].source, Source::Input);
         };
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         crash(&thread, thread.run(Desk::default())).await;
         assert_eq!(*calls.lock().unwrap(), ["a", "b", "c"]);
         drop(thread);
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(thread.run(Desk::default()).await.unwrap_err().kind(), Kind::Conflict);
         // Another run in its place does not get what the first one has done.
         crash(&thread, thread.run(Desk::default()).discard_unfinished()).await;

@@ -119,7 +119,7 @@ async fn a_recorded_run_replays_to_the_same_bytes_and_does_nothing() {
     for shelf in Shelf::all().await {
         let calls = Arc::default();
         let flow = busy(&calls);
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let (first, second) = (Recorder::new(), Recorder::new());
         let open = paused(thread.run(Desk::default()).record(&first).await.unwrap()).questions;
         thread.answer(&open[0].id, "word").await.unwrap();
@@ -137,7 +137,7 @@ async fn a_recorded_run_replays_to_the_same_bytes_and_does_nothing() {
                 while let Some(event) = events.next().await {
                     lines.push(serde_json::to_string(&event).unwrap());
                 }
-                events.outcome().await.unwrap();
+                let _ = events.outcome().await.unwrap();
                 assert_eq!(lines, recording.events().collect::<Vec<_>>());
                 drop(again);
             }

@@ -43,12 +43,12 @@ async fn a_failure_leaves_siblings_done_and_only_the_failed_runs_again() {
         let (bad, fails_once) = flaky(1, Kind::Internal);
         let flow =
             Graph::new().node("good", count_good).node("bad", fails_once).start("good").start("bad").build().unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let error = thread.run(Desk::default()).await.unwrap_err();
         assert_eq!(error.to_string(), "node `bad`: not yet");
         assert_eq!(thread.standing().await.unwrap().state.notes, Vec::<String>::new());
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.resume().await.unwrap()).notes, ["bad", "good"]);
         assert_eq!((good.load(Ordering::Relaxed), bad.load(Ordering::Relaxed)), (1, 2));
     }
@@ -119,7 +119,7 @@ async fn an_error_handler_runs_in_the_same_superstep() {
             .edge("handler", "after")
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.run(Desk::default()).await.unwrap()).notes, ["bad: not yet", "sibling", "after"]);
         assert_eq!(thread.history(None, 10).await.unwrap().len(), 3);
     }
@@ -158,7 +158,7 @@ async fn cancelling_drops_what_runs_and_the_thread_can_be_resumed() {
             .edge("a", "b")
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let error = thread.run(Desk::default()).cancel(&cancel).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Cancelled);
         assert_eq!(dropped.load(Ordering::Relaxed), 1);

@@ -50,10 +50,10 @@ fn names(checkpoints: &[lorewell_agent::Checkpoint]) -> Vec<String> {
 #[tokio::test]
 async fn history_tells_every_checkpoint_and_the_state_there() {
     for mut shelf in Shelf::all().await {
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         paused(thread.run(Desk::default()).await.unwrap());
         shelf.reopen().await;
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         let history = thread.history(None, 10).await.unwrap();
         assert_eq!(names(&history), ["0.2 [\"c\"]", "0.1 [\"b\"]", "0.0 [\"a\"]"]);
         assert_eq!(history.iter().map(|c| c.source).collect::<Vec<_>>(), [Source::Loop, Source::Loop, Source::Input]);
@@ -73,7 +73,7 @@ async fn history_tells_every_checkpoint_and_the_state_there() {
 #[tokio::test]
 async fn a_fork_goes_on_from_an_earlier_checkpoint_and_leaves_the_rest() {
     for shelf in Shelf::all().await {
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         let open = paused(thread.run(Desk::default()).await.unwrap()).questions;
         thread.answer(&open[0].id, "one").await.unwrap();
         done(thread.resume().await.unwrap());
@@ -97,11 +97,11 @@ async fn a_fork_goes_on_from_an_earlier_checkpoint_and_leaves_the_rest() {
 #[tokio::test]
 async fn an_edit_changes_the_state_and_keeps_what_waits() {
     for mut shelf in Shelf::all().await {
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         let open = paused(thread.run(Desk::default()).await.unwrap()).questions;
         thread.edit(Desk::update().notes(["by hand".to_owned()])).await.unwrap();
         shelf.reopen().await;
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         assert_eq!(thread.questions().await.unwrap(), open);
         thread.answer(&open[0].id, "one").await.unwrap();
         thread.edit(Desk::update().n(10)).await.unwrap();
@@ -115,7 +115,7 @@ async fn an_edit_changes_the_state_and_keeps_what_waits() {
 #[tokio::test]
 async fn an_edit_as_a_node_goes_on_behind_it() {
     for shelf in Shelf::all().await {
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         paused(thread.run(Desk::default()).await.unwrap());
         let history = thread.history(None, 10).await.unwrap();
         thread.fork(&history[2].id).await.unwrap();
@@ -132,7 +132,7 @@ async fn an_edit_as_a_node_goes_on_behind_it() {
 #[tokio::test]
 async fn a_copy_has_everything_and_goes_its_own_way() {
     for shelf in Shelf::all().await {
-        let thread = abc().thread_in("t", shelf.store.clone());
+        let thread = abc().thread("t", shelf.store.clone());
         paused(thread.run(Desk::default()).await.unwrap());
         let copy = thread.copy("u").await.unwrap();
         assert_eq!(thread.copy("u").await.unwrap_err().kind(), Kind::Conflict);
@@ -158,7 +158,7 @@ async fn pruning_keeps_the_newest_and_the_state() {
             .branch("again", ["again", END], |desk: &Desk| if desk.n.is_multiple_of(50) { END } else { "again" })
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         done(thread.run(Desk::default()).await.unwrap());
         let history = thread.history(None, 100).await.unwrap();
         assert_eq!(history.len(), 51);
@@ -166,7 +166,7 @@ async fn pruning_keeps_the_newest_and_the_state() {
         done(thread.resume().await.unwrap());
         thread.prune(5).await.unwrap();
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(thread.history(None, 100).await.unwrap().len(), 5);
         assert_eq!(thread.standing().await.unwrap().state.notes.len(), 50);
         let oldest = thread.history(None, 100).await.unwrap().pop().unwrap();
@@ -182,7 +182,7 @@ async fn pruning_keeps_the_newest_and_the_state() {
 async fn idle_threads_expire() {
     for shelf in Shelf::all().await {
         for name in ["a", "b"] {
-            paused(abc().thread_in(name, shelf.store.clone()).run(Desk::default()).await.unwrap());
+            paused(abc().thread(name, shelf.store.clone()).run(Desk::default()).await.unwrap());
         }
         let store: &dyn Checkpoints = &*shelf.store;
         assert_eq!(expire(store, std::time::Duration::from_secs(3600)).await.unwrap(), 0);

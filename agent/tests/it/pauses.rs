@@ -63,7 +63,7 @@ async fn only_the_answered_task_runs_again() {
     for mut shelf in Shelf::all().await {
         let runs = Runs::default();
         let flow = three(&runs);
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let open = paused(thread.run(Desk::default()).await.unwrap()).questions;
         let prompts: Vec<_> = open.iter().map(|question| question.prompt.clone()).collect();
         assert_eq!(prompts, [json!("sure?"), json!("first?")]);
@@ -75,7 +75,7 @@ async fn only_the_answered_task_runs_again() {
         thread.answer(&open[1].id, "yes").await.unwrap();
         drop(thread);
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let still = paused(thread.resume().await.unwrap()).questions;
         assert_eq!(runs.all(), [2, 1, 1]);
         assert_eq!(still.iter().map(|question| question.prompt.clone()).collect::<Vec<_>>(), ["sure?", "second?"]);
@@ -95,7 +95,7 @@ async fn only_the_answered_task_runs_again() {
 #[tokio::test]
 async fn a_wrong_stale_or_used_answer_changes_nothing() {
     for shelf in Shelf::all().await {
-        let thread = three(&Runs::default()).thread_in("t", shelf.store.clone());
+        let thread = three(&Runs::default()).thread("t", shelf.store.clone());
         let open = paused(thread.run(Desk::default()).await.unwrap()).questions;
         let (sure, first) = (&open[0].id, &open[1].id);
 
@@ -124,7 +124,7 @@ async fn a_wrong_stale_or_used_answer_changes_nothing() {
 #[tokio::test]
 async fn what_is_not_there_cannot_be_resumed_or_answered() {
     for shelf in Shelf::all().await {
-        let thread = three(&Runs::default()).thread_in("ghost", shelf.store.clone());
+        let thread = three(&Runs::default()).thread("ghost", shelf.store.clone());
         assert_eq!(thread.resume().await.unwrap_err().kind(), Kind::NotFound);
         assert_eq!(thread.answer("q", 1).await.unwrap_err().kind(), Kind::NotFound);
         assert_eq!(thread.standing().await.unwrap_err().kind(), Kind::NotFound);
@@ -149,12 +149,12 @@ async fn gates_stop_before_and_after_and_are_passed_once() {
             .gate_before("b")
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let first = paused(thread.run(Desk::default()).gate_after("b").await.unwrap());
         assert_eq!((&*first.gates[0].node, first.gates[0].side), ("b", Side::Before));
         assert_eq!(first.state.notes, ["a"]);
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let second = paused(thread.resume().gate_after("b").await.unwrap());
         assert_eq!((&*second.gates[0].node, second.gates[0].side), ("b", Side::After));
         assert_eq!(done(thread.resume().await.unwrap()).notes, ["a", "b", "c"]);
@@ -165,7 +165,7 @@ async fn gates_stop_before_and_after_and_are_passed_once() {
 #[tokio::test]
 async fn an_unfinished_run_is_not_thrown_away_by_a_new_one() {
     for shelf in Shelf::all().await {
-        let thread = three(&Runs::default()).thread_in("t", shelf.store.clone());
+        let thread = three(&Runs::default()).thread("t", shelf.store.clone());
         paused(thread.run(Desk::default()).await.unwrap());
         let error = thread.run(Desk::default()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Conflict);

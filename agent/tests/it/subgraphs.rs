@@ -62,11 +62,11 @@ async fn a_graph_on_its_own_state_pauses_and_goes_on_where_it_was() {
             .edge("research", "after")
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let open = paused(thread.run(Outer::default()).await.unwrap()).questions;
         assert_eq!(open.iter().map(|open| &*open.path).collect::<Vec<_>>(), ["research@1#0", "research@1#1"]);
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         thread.answer(&open[1].id, "b!").await.unwrap();
         let left = paused(thread.resume().await.unwrap()).questions;
         assert_eq!(left, open[..1]);
@@ -110,10 +110,10 @@ async fn a_graph_on_the_same_state_writes_through() {
             .join(["inner", "sibling"], "after")
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let open = paused(thread.run(Outer::default()).await.unwrap()).questions;
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         thread.answer(&open[0].id, "word").await.unwrap();
         let outer = done(thread.resume().await.unwrap());
         assert_eq!(outer.log, ["before", "saw 1", "word after one", "sibling", "after"]);
@@ -134,11 +134,11 @@ async fn a_kept_graph_remembers_and_cannot_run_twice_at_once() {
             |inner: Inner| Outer::update().log([format!("{} {}", inner.visits, inner.found.len())]),
         );
         let flow = Graph::new().node("kept", kept.clone()).start("kept").build().unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         done(thread.run(Outer::default()).await.unwrap());
         done(thread.run(Outer::update()).await.unwrap());
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.run(Outer::update()).await.unwrap()).log, ["1 1", "2 2", "3 3"]);
         // A fork goes back to what the graph inside was then.
         let first = thread.history(None, 10).await.unwrap().into_iter().rev().nth(1).unwrap();
@@ -150,7 +150,7 @@ async fn a_kept_graph_remembers_and_cannot_run_twice_at_once() {
             .branch(START, ["kept"], |_: &Outer| vec![Goto::send("kept", 1), Goto::send("kept", 2)])
             .build()
             .unwrap();
-        let error = both.thread_in("u", shelf.store.clone()).run(Outer::default()).await.err();
+        let error = both.thread("u", shelf.store.clone()).run(Outer::default()).await.err();
         assert!(error.is_none_or(|error| error.kind() == Kind::Conflict));
     }
 }
@@ -191,7 +191,7 @@ async fn a_node_may_run_graphs_and_command_the_graph_around() {
             .edge("landed", END)
             .build()
             .unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.run(Outer::default()).await.unwrap()).log, ["x", "y", "left", "landed"]);
         let paths = thread.paths().await.unwrap();
         assert_eq!(paths.iter().map(|path| &**path).collect::<Vec<_>>(), ["inner@2#0", "twice@1#0", "twice@1#0.1"]);
@@ -207,7 +207,7 @@ async fn time_travel_into_a_graph_inside_runs_only_what_came_after() {
         let flow_inner = research(&runs);
         let inner = flow_inner.clone().within(topic, |inner: Inner| Outer::update().log(inner.found));
         let flow = Graph::new().node("research", inner).start("research").build().unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let open = paused(thread.run(Outer { topic: "t".to_owned(), ..Outer::default() }).await.unwrap()).questions;
         thread.answer(&open[0].id, "first answer").await.unwrap();
         assert_eq!(done(thread.resume().await.unwrap()).log, ["looked at t", "first answer"]);
@@ -232,11 +232,11 @@ async fn a_gate_in_a_graph_inside_stops_the_graph_around() {
             Graph::new().node("x", log).node("y", log).start("x").edge("x", "y").gate_before("y").build().unwrap();
         let flow = Graph::new().node("inner", inner).node("after", log).start("inner").edge("inner", "after");
         let flow = flow.build().unwrap();
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         let stopped = paused(thread.run(Outer::default()).await.unwrap());
         assert_eq!((&*stopped.gates[0].path, &*stopped.gates[0].node), ("inner@1#0", "y"));
         shelf.reopen().await;
-        let thread = flow.thread_in("t", shelf.store.clone());
+        let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.resume().await.unwrap()).log, ["x", "y", "after"]);
     }
 }
