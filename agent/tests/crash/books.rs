@@ -1,5 +1,5 @@
-//! The graph that is killed: rounds of work in parallel, of every kind there is. Edges and sends, a graph inside with its
-//! own state, retries, an error handler, questions, gates; and an effect or two in each task.
+//! The graph that is killed: rounds of work in parallel, of every kind there is. Edges and sends, a graph inside with
+//! its own state, retries, an error handler, questions, gates; and an effect or two in each task.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! SIGKILL at random moments of a run. No superstep that was committed is lost, no effect that was journalled is sent
 //! again, no task that finished runs again, and the end is that of a run which nobody disturbed.
 //!
-//! `LOREWELL_KILLS=500 cargo test -p lorewell-agent --release --test crash -- --nocapture` kills as often as you like. A
-//! failure names its seed; `LOREWELL_SEED` repeats the choices of a run (the moments still depend on the machine).
+//! `LOREWELL_KILLS=500 cargo test -p lorewell-agent --release --test crash -- --nocapture` kills as often as you like.
+//! A failure names its seed; `LOREWELL_SEED` repeats the choices of a run (the moments still depend on the machine).
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]

@@ -1,5 +1,5 @@
-//! The parent: starts the process, kills it, looks at what it has left, starts it again; and holds the end against that of
-//! a run which nobody disturbed.
+//! The parent: starts the process, kills it, looks at what it has left, starts it again; and holds the end against that
+//! of a run which nobody disturbed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
