@@ -63,6 +63,9 @@ pub(crate) struct Pause {
     /// Ids of questions that had an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seen: Vec<String>,
+    /// Whether the error handler of the node has asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_handler: bool,
     /// Gates at which a graph inside the task has stopped; resuming passes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) gates: Vec<Gate>,

@@ -117,6 +117,11 @@ impl Scope {
     }
 }
 
+/// Tells whether a graph on a path keeps its state, or is inside one that does: its name there is not bound to one task.
+pub(crate) fn keeps_state(path: &str) -> bool {
+    !path.is_empty() && path.split('/').any(|part| !part.contains('@'))
+}
+
 /// The id of something that belongs to a task: the `n`th of its kind and name.
 pub(crate) fn id_within(task: [u8; 16], kind: &str, name: &str, n: u32) -> String {
     let mut hasher = blake3::Hasher::new();

@@ -234,10 +234,8 @@ impl Thread {
     }
 
     fn prune(&mut self, prune: &Prune) {
-        let is_kept = |branch: &u32| prune.branches.contains(branch);
-        self.forks.retain(|fork| is_kept(&fork.branch) && is_kept(&fork.from));
-        for branches in self.graphs.values_mut() {
-            branches.retain(|branch, line| is_kept(branch) && !line.ends_below(prune.root_below));
+        for (path, branches) in &mut self.graphs {
+            branches.retain(|branch, line| !prune.takes(path, *branch, line.newest_root()));
         }
         for cut in &prune.cuts {
             let line = self.graphs.get_mut(&cut.path).and_then(|branches| branches.get_mut(&cut.branch));
@@ -253,8 +251,8 @@ impl Thread {
 }
 
 impl Line {
-    fn ends_below(&self, root: u64) -> bool {
-        self.steps.last_key_value().is_some_and(|(_, (newest, _))| *newest < root)
+    fn newest_root(&self) -> Option<u64> {
+        self.steps.last_key_value().map(|(_, (root, _))| *root)
     }
 
     fn cut(&mut self, below: u64) {

@@ -259,16 +259,30 @@ pub struct Batch {
     pub durable: bool,
 }
 
-/// What is removed from a thread when only its newest checkpoints are kept.
+/// What is removed from a thread when only its newest checkpoints are kept. Forks stay: they are small, and say which
+/// branches there have been.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prune {
-    /// Lines of other branches than these go with all their records, and so do forks to or from such a branch.
+    /// Lines of other branches than these go with all their records.
     pub branches: Vec<u32>,
     /// Lines go whose steps were all made within supersteps of the thread's own graph below this one. A line without any
     /// step stays.
     pub root_below: u64,
+    /// Lines of these paths, and of paths that go on from one of them with `/` or `.`, stay in any case.
+    pub spared: Vec<Arc<str>>,
     /// Of these lines, records of checkpoints below a number go.
     pub cuts: Vec<Cut>,
+}
+
+impl Prune {
+    /// Tells whether a line goes: its path and branch, and the root of its newest step.
+    pub(crate) fn takes(&self, path: &str, branch: u32, newest_root: Option<u64>) -> bool {
+        let is_past = !self.branches.contains(&branch) || newest_root.is_some_and(|root| root < self.root_below);
+        let is_within = |spared: &Arc<str>| {
+            path.strip_prefix(&**spared).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
+        };
+        is_past && !self.spared.iter().any(is_within)
+    }
 }
 
 /// The beginning of a line, to be removed.

@@ -31,6 +31,7 @@ impl<S: State> Engine<S> {
         self.leave_behind();
         let seq = self.seq();
         let mut records = Vec::new();
+        self.is_torn = true;
         match input {
             Begin::Shared(state) => self.collect(state),
             Begin::Input(Input::State(state)) => {
@@ -46,14 +47,21 @@ impl<S: State> Engine<S> {
                     n += 1;
                     crate::scope::id_within(self.scope.task_id(key, ""), "message", "", n - 1)
                 });
-                if self.limits.persist == Persist::Each || self.begins_at_once() {
+                let is_stored = self.limits.persist == Persist::Each || self.begins_at_once();
+                // What tasks that are given up have stored is not to be read behind a snapshot.
+                let is_whole = !self.tasks.is_empty();
+                if is_stored && !is_whole {
                     let (record, weight) = self.update_record(seq, 0, std::slice::from_ref(&update))?;
                     self.weight.since += weight;
                     records.push(record);
                 }
                 apply(Arc::make_mut(&mut self.state), [("the input", 0, update)])?;
+                if is_stored && is_whole {
+                    records.push(self.snapshot(seq)?);
+                }
             }
         }
+        self.tasks.clear();
         self.first = seq;
         self.frontier.clear();
         let mut targets = Vec::new();
@@ -66,7 +74,7 @@ impl<S: State> Engine<S> {
 
     /// What an earlier run has stored of supersteps that it never committed must not be taken for this one's.
     fn leave_behind(&mut self) {
-        if !self.begins_at_once() {
+        if self.limits.persist == Persist::Nothing {
             return;
         }
         let last = self.ahead.keys().map(|(seq, _)| *seq).max();
@@ -85,6 +93,7 @@ impl<S: State> Engine<S> {
     pub(super) fn commit(&mut self, out: &mut VecDeque<Output<S>>) -> Result<()> {
         let seq = self.seq();
         let records = self.result_records(seq)?;
+        self.is_torn = true;
         self.apply_tasks()?;
         let parent = self.tasks.iter_mut().find_map(|task| match &mut task.status {
             Status::Finished(done) => done.parent.take(),
@@ -183,6 +192,7 @@ impl<S: State> Engine<S> {
             let message = format!("{} tasks in one superstep; {TASKS_MAX} is the limit", seeds.len());
             return Err(Error::new(Kind::Limit, message));
         }
+        self.after = self.gates_after();
         let at_once = source == Source::Input && self.begins_at_once();
         if self.limits.persist == Persist::Each || at_once {
             if self.weight.is_due() && self.collected.is_none() {
@@ -195,8 +205,6 @@ impl<S: State> Engine<S> {
         if self.limits.listening {
             self.show_last(out);
         }
-        self.ran.clear();
-        self.ran.extend(self.tasks.iter().map(|task| task.node));
         self.advance(seq, seeds)?;
         if self.limits.listening {
             let next = self.next();
@@ -213,6 +221,7 @@ impl<S: State> Engine<S> {
     /// Takes the tasks of the next superstep.
     pub(super) fn advance(&mut self, seq: u64, seeds: Vec<Seed>) -> Result<()> {
         self.head = Some(seq);
+        self.is_torn = false;
         self.tasks.clear();
         self.tasks.extend(seeds.into_iter().map(|seed| Task::new(seed.node, seed.input)));
         (self.next_start, self.gate_passed) = (0, false);
@@ -245,9 +254,10 @@ impl<S: State> Engine<S> {
         Ok(Record { place: self.place(seq), body: Body::Snapshot(value) })
     }
 
-    fn step(&self, source: Source, seeds: &[Seed]) -> Result<Step> {
+    pub(super) fn step(&self, source: Source, seeds: &[Seed]) -> Result<Step> {
         Ok(Step {
             shared: self.collected.is_some(),
+            after: self.after.iter().map(|node| self.plan.node(*node).name.to_string()).collect(),
             ..Step::new(&self.plan, source, self.now, self.first, self.occasion.clone(), seeds, &self.frontier)?
         })
     }

@@ -9,7 +9,7 @@ use super::frontier::{Seed, Source, Step};
 use super::records::encode;
 use super::task::{Status, Task};
 use super::{Engine, TaskKey};
-use crate::checkpoint::{Batch, Body, EntryKind, Record};
+use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Record};
 use crate::state::State;
 
 /// Where a task is to be carried on.
@@ -56,6 +56,11 @@ impl<S: State> Engine<S> {
         let body = Body::Step { root: self.scope.root_seq(seq), value: encode(&step)? };
         records.push(Record { place: self.place(seq), body });
         self.carry(seq, carried, &waiting, &mut records)?;
+        // A run that has stopped before these tasks has not to stop there again.
+        if self.gate_passed && carried == 0 && !waiting.is_empty() {
+            let key = EntryKey { task: 0, kind: EntryKind::Gate, name: String::new() };
+            records.push(Record { place: self.place(seq + 1), body: Body::Entry { key, value: b"{}".to_vec() } });
+        }
         Ok(Batch { records, durable: true, ..Batch::default() })
     }
 
@@ -98,7 +103,7 @@ impl<S: State> Engine<S> {
             let task = &self.tasks[*index];
             let place = u32::try_from(from + offset).unwrap_or(u32::MAX);
             let mut entry = |kind, name: &str, value: Vec<u8>| {
-                let key = crate::checkpoint::EntryKey { task: place, kind, name: name.to_owned() };
+                let key = EntryKey { task: place, kind, name: name.to_owned() };
                 records.push(Record { place: self.place(seq + 1), body: Body::Entry { key, value } });
             };
             for (name, value) in task.journal.iter().flat_map(|journal| journal.iter()) {

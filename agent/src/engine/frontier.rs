@@ -129,6 +129,9 @@ pub(crate) struct Step {
     pub(crate) joins: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) later: Vec<String>,
+    /// Nodes with a gate after them, which the run has yet to stop at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) after: Vec<String>,
     /// Which run of a subgraph that keeps its state it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) occasion: Option<String>,
@@ -174,6 +177,7 @@ impl Step {
             next: next.collect::<Result<_>>()?,
             joins: joins.collect(),
             later: frontier.later.iter().map(|node| name(*node)).collect(),
+            after: Vec::new(),
             occasion,
             shared: false,
         })

@@ -7,6 +7,8 @@ mod edit;
 mod frontier;
 mod records;
 mod restore;
+#[cfg(test)]
+mod simulator;
 mod task;
 
 use std::collections::{HashMap, VecDeque};
@@ -27,7 +29,7 @@ use task::{Status, Task};
 
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Place, Record};
 use crate::event::{Event, EventKind, Gate, Side};
-use crate::graph::{Plan, PlanNode, Upward};
+use crate::graph::{Plan, Upward};
 use crate::question::Question;
 use crate::scope::Scope;
 use crate::state::State;
@@ -127,11 +129,13 @@ pub(crate) struct Engine<S: State> {
     frontier: Frontier,
     /// The tasks of the superstep that is not committed, in the order in which their writes are applied.
     tasks: Vec<Task<S>>,
+    /// Counts all launches, so that the end of one that was over long ago is known as such.
+    attempts: u32,
     running: usize,
     /// Tasks from here on have not been looked at for a start.
     next_start: usize,
-    /// Nodes that ran in the superstep just committed, for the gates after them.
-    ran: Vec<u32>,
+    /// Nodes that ran in the superstep just committed and have a gate after them.
+    after: Vec<u32>,
     gate_passed: bool,
     weight: Weight,
     /// Entries of supersteps to come, which were stored before the checkpoint that led to them.
@@ -144,6 +148,8 @@ pub(crate) struct Engine<S: State> {
     collected: Option<Vec<S::Update>>,
     /// Stopped at a gate.
     stopped: bool,
+    /// The state may be that of the newest checkpoint no more, and not yet that of the next.
+    is_torn: bool,
     over: bool,
 }
 
@@ -183,9 +189,10 @@ impl<S: State> Engine<S> {
             occasion: None,
             frontier: Frontier::default(),
             tasks: Vec::new(),
+            attempts: 0,
             running: 0,
             next_start: 0,
-            ran: Vec::new(),
+            after: Vec::new(),
             gate_passed: false,
             weight: Weight::default(),
             ahead: HashMap::new(),
@@ -193,6 +200,7 @@ impl<S: State> Engine<S> {
             now: 0,
             collected: None,
             stopped: false,
+            is_torn: false,
             over: false,
         }
     }
@@ -223,6 +231,12 @@ impl<S: State> Engine<S> {
         &self.scope
     }
 
+    /// The paths of the graphs that the tasks of the open superstep may run.
+    pub(crate) fn open_paths(&self) -> Vec<Arc<str>> {
+        let keys = (0u32..).zip(&self.tasks).map(|(index, task)| (self.key(index), self.plan.node(task.runs())));
+        keys.map(|(key, node)| self.scope.inside(&node.name, key, key.seq, 0, false).path().clone()).collect()
+    }
+
     /// The node that a task runs.
     pub(crate) fn running_node(&self, task: u32) -> Option<u32> {
         self.tasks.get(task as usize).map(Task::runs)
@@ -250,8 +264,13 @@ impl<S: State> Engine<S> {
 
     /// Returns the questions that are open, in the order of their tasks.
     pub(crate) fn questions(&self, answers: &HashMap<String, Value>) -> Vec<Question> {
-        let paused = self.tasks.iter().filter_map(Task::paused);
-        paused
+        let waiting = self.tasks.iter().filter_map(|task| match &task.status {
+            Status::Paused(pause) => Some(pause),
+            // One of its questions was answered; the others wait on.
+            Status::Ready => task.asked.as_deref(),
+            Status::Running | Status::Finished(_) | Status::Failed(_) => None,
+        });
+        waiting
             .flat_map(|pause| &pause.questions)
             .filter(|question| !answers.contains_key(&question.id))
             .cloned()
@@ -307,18 +326,24 @@ impl<S: State> Engine<S> {
     }
 
     fn gates(&self) -> Vec<Gate> {
-        let before = self.tasks.iter().map(|task| self.plan.node(task.node));
-        let before =
-            before.filter(|node| node.gate_before || self.limits.gates_before.iter().any(|gate| **gate == *node.name));
-        let after = self.ran.iter().map(|node| self.plan.node(*node));
-        let after =
-            after.filter(|node| node.gate_after || self.limits.gates_after.iter().any(|gate| **gate == *node.name));
         let path = self.scope.path();
-        let gate = |node: &PlanNode<S>, side| Gate { path: path.clone(), node: node.name.clone(), side };
-        let mut gates: Vec<Gate> = after.map(|node| gate(node, Side::After)).collect();
-        gates.extend(before.map(|node| gate(node, Side::Before)));
-        gates.dedup();
+        let gate = |node: u32, side| Gate { path: path.clone(), node: self.plan.node(node).name.clone(), side };
+        let mut gates: Vec<Gate> = self.after.iter().map(|node| gate(*node, Side::After)).collect();
+        let before = self.tasks.iter().map(|task| task.node).filter(|node| {
+            let node = self.plan.node(*node);
+            node.gate_before || self.limits.gates_before.iter().any(|gate| **gate == *node.name)
+        });
+        gates.extend(each_once(before).into_iter().map(|node| gate(node, Side::Before)));
         gates
+    }
+
+    /// The nodes of the tasks that have a gate after them.
+    fn gates_after(&self) -> Vec<u32> {
+        let after = self.tasks.iter().map(|task| task.node).filter(|node| {
+            let node = self.plan.node(*node);
+            node.gate_after || self.limits.gates_after.iter().any(|gate| **gate == *node.name)
+        });
+        each_once(after)
     }
 
     fn stop_at(&mut self, gates: Vec<Gate>, out: &mut VecDeque<Output<S>>) {
@@ -356,8 +381,9 @@ impl<S: State> Engine<S> {
         let place = u32::try_from(index).expect("`advance` counts the tasks");
         let seq = self.seq();
         let alone = self.tasks.len() == 1;
+        self.attempts = self.attempts.wrapping_add(1);
         let task = &mut self.tasks[index];
-        task.attempt += 1;
+        task.attempt = self.attempts;
         task.tries += 1;
         task.status = Status::Running;
         self.running += 1;
@@ -399,9 +425,9 @@ impl<S: State> Engine<S> {
         }
         self.running -= 1;
         match end {
-            TaskEnd::Done(command) => match self.finish(index, command, out) {
+            TaskEnd::Done { command, journal } => match self.finish(index, command, out) {
                 Ok(()) => {}
-                Err(error) => self.fail(index, error, Journaled::default(), out)?,
+                Err(error) => self.fail(index, error, journal, out)?,
             },
             TaskEnd::Asked { pause, journal } => self.pause(index, pause, journal, out)?,
             TaskEnd::Failed { error, journal } => self.fail(index, error, journal, out)?,
@@ -437,7 +463,8 @@ impl<S: State> Engine<S> {
 
     fn end(&mut self, end: End<S>, out: &mut VecDeque<Output<S>>) {
         self.over = true;
-        if self.limits.persist == Persist::AtEnd {
+        // Half a state is not stored: the run is left as a crash would leave it.
+        if self.limits.persist == Persist::AtEnd && !self.is_torn {
             match self.at_end() {
                 Ok(batch) => out.push_back(Output::Write { batch, at_once: false }),
                 Err(error) => return out.push_back(Output::End(End::Failed(error))),
@@ -472,4 +499,12 @@ impl<S: State> Engine<S> {
             out.push_back(Output::Write { batch: Batch { durable: true, ..Batch::default() }, at_once: false });
         }
     }
+}
+
+/// Nodes in order, also those that several tasks ran.
+fn each_once(nodes: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut nodes: Vec<u32> = nodes.collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }

@@ -149,15 +149,7 @@ impl<S: State> Engine<S> {
         let Some(head) = self.head.filter(|_| is_needed) else { return Ok(batch) };
         batch.records.push(self.snapshot(head)?);
         let seeds: Vec<Seed> = self.tasks.iter().map(super::edit::seed).collect();
-        let step = super::Step::new(
-            &self.plan,
-            Source::Loop,
-            self.now,
-            self.first,
-            self.occasion.clone(),
-            &seeds,
-            &self.frontier,
-        )?;
+        let step = self.step(Source::Loop, &seeds)?;
         let body = Body::Step { root: self.scope.root_seq(head), value: encode(&step)? };
         batch.records.push(Record { place: self.place(head), body });
         if self.stopped {

@@ -47,6 +47,7 @@ impl<S: State> Engine<S> {
         let seeds = step.seeds(&engine.plan)?;
         let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
         (engine.first, engine.occasion) = (step.first, step.occasion);
+        engine.after = step.after.iter().filter_map(|node| engine.plan.find(node)).collect();
         engine.advance(head, seeds)?;
         engine.fresh = false;
         for (task, key) in engine.tasks.iter_mut().zip(keys) {
@@ -146,6 +147,9 @@ impl<S: State> Engine<S> {
                     EntryKind::Answer => {}
                 }
             }
+            // What the node asked is not what its error handler asks.
+            let by_handler = self.tasks[index].failure.is_some();
+            self.tasks[index].asked.take_if(|asked| asked.by_handler != by_handler);
             self.tasks[index].journal = (!journal.is_empty()).then(|| Arc::new(journal));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! A task: one run of a node in one superstep. What it waits for, what it wrote, why it failed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) struct TaskKey {
 }
 
 /// What is known of the effects of a task: their results by name.
-pub(crate) type Journal = HashMap<String, Vec<u8>>;
+pub(crate) type Journal = BTreeMap<String, Vec<u8>>;
 
 /// What an attempt has added to the journal of its task; the first `stored` entries are in the store.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) struct Task<S: State> {
     /// Where it comes from, if an edit has carried it into this superstep.
     pub(crate) key: Option<TaskKey>,
     pub(crate) status: Status<S>,
-    /// Counts all launches, so that an end that comes late is known as such.
+    /// The number of its last launch.
     pub(crate) attempt: u32,
     /// Counts the attempts of the node, or of its error handler.
     pub(crate) tries: u32,
@@ -118,7 +118,7 @@ pub(crate) struct Launch<S> {
 
 /// How an attempt has ended.
 pub(crate) enum TaskEnd<S: State> {
-    Done(Command<S>),
+    Done { command: Command<S>, journal: Journaled },
     Asked { pause: Pause, journal: Journaled },
     Failed { error: Error, journal: Journaled },
 }
@@ -126,7 +126,7 @@ pub(crate) enum TaskEnd<S: State> {
 impl<S: State> fmt::Debug for TaskEnd<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done(command) => command.fmt(f),
+            Self::Done { command, .. } => command.fmt(f),
             Self::Asked { pause, .. } => pause.fmt(f),
             Self::Failed { error, .. } => error.fmt(f),
         }
@@ -217,7 +217,7 @@ impl<S: State> Engine<S> {
         if node.exits.branches.is_empty() {
             return Ok(());
         }
-        if updates.is_empty() {
+        if updates.is_empty() && !self.plan.ephemeral {
             return self.plan.branched(&node.name, &node.exits, &self.state, targets);
         }
         let mut own = S::clone(&self.state);
@@ -259,10 +259,11 @@ impl<S: State> Engine<S> {
     pub(super) fn pause(
         &mut self,
         index: u32,
-        pause: Pause,
+        mut pause: Pause,
         journal: Journaled,
         out: &mut VecDeque<Output<S>>,
     ) -> Result<()> {
+        pause.by_handler = self.tasks[index as usize].failure.is_some();
         let mut records = self.journal_records(index, journal);
         records.push(self.task_entry(index, EntryKind::Pause, String::new(), super::records::encode(&pause)?));
         self.tasks[index as usize].status = Status::Paused(pause);
@@ -307,7 +308,7 @@ impl<S: State> Engine<S> {
                 ));
                 self.write(records, false, out);
                 let task = &mut self.tasks[index as usize];
-                (task.failure, task.tries) = (Some(failure), 0);
+                (task.failure, task.tries, task.asked) = (Some(failure), 0, None);
                 self.launch(index as usize, Duration::ZERO, out);
             }
             None => {

@@ -23,7 +23,7 @@ pub(crate) use draw::{dot, mermaid};
 pub use node::{IntoNode, Node, Retry, node, node_with};
 pub(crate) use node::{NodeFuture, Settings};
 use plan::{Branch, Follow};
-pub(crate) use plan::{Exits, Plan, PlanNode, Target};
+pub(crate) use plan::{Exits, Plan, Target};
 pub(crate) use shape::Shape;
 pub use shape::{END, START};
 use shape::{ShapeBranch, ShapeJoin, ShapeNode};
@@ -216,12 +216,21 @@ impl<S: State> Graph<S> {
     /// join that can never be complete.
     pub fn build(self) -> Result<Flow<S>> {
         check::check(&self.shape, &self.blank.fields())?;
+        Ok(Flow::new(Arc::new(self.lay_out())))
+    }
+
+    /// Makes the graph ready to run without a check, for tests that go where the checks let nobody.
+    #[cfg(test)]
+    pub(crate) fn unchecked(self) -> Arc<Plan<S>> {
+        Arc::new(self.lay_out())
+    }
+
+    fn lay_out(self) -> Plan<S> {
         let branches = self.shape.branches.iter().zip(self.follow);
         let branches =
             branches.map(|(shape, follow)| Branch { from: shape.from.clone(), targets: shape.targets.clone(), follow });
         let branches = branches.collect();
-        let plan = Plan::new(self.blank, Arc::new(self.shape), self.nodes, branches, &self.limits, self.migration);
-        Ok(Flow::new(Arc::new(plan)))
+        Plan::new(self.blank, Arc::new(self.shape), self.nodes, branches, &self.limits, self.migration)
     }
 
     /// Draws the graph in Mermaid, checked or not.

@@ -314,7 +314,10 @@ impl<S: State> Drive<S> {
         };
         self.session.tape.note_cached(&self.scope, scope.seq, task, value.as_deref());
         match value {
-            Some(value) => crate::engine::decode_command(&value).map(|command| Some(TaskEnd::Done(command))),
+            Some(value) => crate::engine::decode_command(&value).map(|command| {
+                let journal = scope.take_journal();
+                Some(TaskEnd::Done { command, journal })
+            }),
             None => {
                 self.cache_keys.insert(task, key);
                 Ok(None)
@@ -323,7 +326,7 @@ impl<S: State> Drive<S> {
     }
 
     fn keep_in_cache(&self, task: u32, key: String, end: &TaskEnd<S>) {
-        let TaskEnd::Done(command) = end else { return };
+        let TaskEnd::Done { command, .. } = end else { return };
         let Some(node) = self.engine.running_node(task) else { return };
         let Some((cache, _)) = &self.plan.node(node).cache else { return };
         // What has no form in JSON is not kept.

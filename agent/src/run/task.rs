@@ -53,7 +53,7 @@ impl<S: State> Future for Attempt<S> {
         // Dropped here, so that the state it holds is free before the end is known.
         this.future = None;
         Poll::Ready(match end {
-            Ok(command) => TaskEnd::Done(command),
+            Ok(command) => TaskEnd::Done { command, journal: this.task.take_journal() },
             Err(error) => TaskEnd::Failed { error, journal: this.task.take_journal() },
         })
     }

@@ -12,6 +12,7 @@ use crate::checkpoint::{Batch, Fork, Place, Span, StepRow};
 use crate::engine::{Source, Step, decode};
 use crate::flow::Flow;
 use crate::run::lineage;
+use crate::scope::keeps_state;
 use crate::state::State;
 
 /// The name of a checkpoint within its thread: `0.17` is number 17 of branch 0, and `research@4#0~0.2` number 2 of a graph
@@ -154,20 +155,29 @@ impl<S: State> Thread<S> {
     /// [`discard_unfinished`](crate::Run::discard_unfinished).
     ///
     /// # Errors
-    /// `NotFound` if there is no such checkpoint, `Conflict` while the thread runs.
+    /// `NotFound` if there is no such checkpoint, `BadInput` if it belongs to a graph that keeps its state, `Conflict`
+    /// while the thread runs.
     pub async fn fork(&self, checkpoint: &CheckpointId) -> Result<()> {
         self.must_exist().await?;
         let guard = self.claim().await?;
         let info = self.info().await?;
         let Place { path, branch, seq } = &checkpoint.0;
+        if keeps_state(path) {
+            let message = format!(
+                "`{checkpoint}` belongs to a graph that keeps its state from run to run; fork from a checkpoint of the \
+                 graph around it"
+            );
+            return Err(Error::new(Kind::BadInput, message));
+        }
         let spans = lineage(&info.forks, path, *branch);
         let rows = self.store.steps(&self.name, path, &spans, Some(seq + 1), 1).await?;
         let Some(row) = rows.first().filter(|row| row.place.seq == *seq) else {
             return Err(self.no_checkpoint(checkpoint));
         };
-        let new = info.forks.iter().map(|fork| fork.branch).max().unwrap_or(0) + 1;
+        let known = info.forks.iter().flat_map(|fork| [fork.branch, fork.from]).chain([info.head]);
+        let new = known.max().unwrap_or(0) + 1;
         let mut forks = vec![Fork { path: path.clone(), branch: new, from: row.place.branch, seq: *seq }];
-        for (around, seq) in around(path) {
+        for (around, seq) in around(path, row.root) {
             let spans = lineage(&info.forks, &around, *branch);
             let rows = self.store.steps(&self.name, &around, &spans, Some(seq), 1).await?;
             let from = rows.first().ok_or_else(|| self.no_checkpoint(checkpoint))?.place.clone();
@@ -182,13 +192,15 @@ impl<S: State> Thread<S> {
     }
 }
 
-/// The graphs around a path, from the inside out, each with the checkpoint that its superstep leads to.
-fn around(path: &str) -> Vec<(Arc<str>, u64)> {
+/// The graphs around a path, from the inside out, each with the checkpoint that its superstep leads to. An edit may have
+/// carried the task of the thread's own graph on, so for that graph the step says which superstep it was: `root`.
+fn around(path: &str, root: u64) -> Vec<(Arc<str>, u64)> {
     let mut around = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
         let (outer, last) = rest.rsplit_once('/').unwrap_or(("", rest));
         let seq = last.rsplit_once('@').and_then(|(_, at)| at.split_once('#')?.0.parse().ok());
+        let seq = if outer.is_empty() { Some(root) } else { seq };
         around.extend(seq.map(|seq| (Arc::from(outer), seq)));
         rest = outer;
     }

@@ -228,16 +228,11 @@ impl<S: State> Thread<S> {
         let info = self.info().await?;
         let spans = lineage(&info.forks, "", info.head);
         let rows = self.store.steps(&self.name, "", &spans, None, keep.max(1)).await?;
-        let Some(oldest) = rows.last() else { return Ok(()) };
-        crate::retain::prune(self, &guard.claim, &info, oldest.place.seq).await
+        crate::retain::prune(self, &guard.claim, &info, &rows).await
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Checkpoints> {
         &self.store
-    }
-
-    pub(crate) fn flow(&self) -> &Flow<S> {
-        &self.flow
     }
 
     /// Claims the thread and reads where it stands.
@@ -306,6 +301,13 @@ impl<S: State> Thread<S> {
             next: engine.next(),
             questions: engine.questions(&answers),
         })
+    }
+
+    /// Makes an engine of what was loaded of the thread's own graph, to look at.
+    pub(crate) fn restore(&self, info: &ThreadInfo, loaded: Loaded, branch: u32) -> Result<Engine<S>> {
+        let scope = Scope::root(Arc::new(ThreadName::new(info.name.clone())), branch);
+        let answers = answers(&loaded)?;
+        Engine::restore(self.flow.plan().clone(), scope, Arc::new(Limits::default()), loaded, &answers, None)
     }
 
     fn no_thread(&self) -> Error {

@@ -179,6 +179,28 @@ async fn pruning_keeps_the_newest_and_the_state() {
 }
 
 #[tokio::test]
+async fn a_branch_that_was_pruned_does_not_come_back() {
+    for shelf in Shelf::all().await {
+        let thread = abc().thread("t", shelf.store.clone());
+        paused(thread.run(Desk::default()).await.unwrap());
+        for _ in 0..2 {
+            let first = thread.history(None, 10).await.unwrap().pop().unwrap();
+            thread.fork(&first.id).await.unwrap();
+            paused(thread.resume().await.unwrap());
+        }
+        assert_eq!(thread.branches().await.unwrap().len(), 3);
+        thread.prune(2).await.unwrap();
+        let history = thread.history(None, 10).await.unwrap();
+        assert_eq!(names(&history), ["2.2 [\"c\"]", "2.1 [\"b\"]"]);
+        assert_eq!(thread.branches().await.unwrap().len(), 1);
+        thread.fork(&history[1].id).await.unwrap();
+        assert_eq!(thread.standing().await.unwrap().checkpoint, history[1].id);
+        paused(thread.resume().await.unwrap());
+        assert_eq!(names(&thread.history(None, 10).await.unwrap()), ["3.2 [\"c\"]", "2.1 [\"b\"]"]);
+    }
+}
+
+#[tokio::test]
 async fn idle_threads_expire() {
     for shelf in Shelf::all().await {
         for name in ["a", "b"] {

@@ -145,6 +145,15 @@ async fn a_kept_graph_remembers_and_cannot_run_twice_at_once() {
         thread.fork(&first.id).await.unwrap();
         assert_eq!(done(thread.run(Outer::update()).await.unwrap()).log, ["1 1", "2 2"]);
 
+        // Pruning takes nothing from it.
+        let thread = thread.retain(2);
+        for visits in 3..6 {
+            let last = done(thread.run(Outer::update()).await.unwrap()).log.pop().unwrap();
+            assert_eq!(last, format!("{visits} {visits}"));
+        }
+        let kept_at = thread.history_of("kept", None, 1).await.unwrap().pop().unwrap();
+        assert_eq!(thread.fork(&kept_at.id).await.unwrap_err().kind(), Kind::BadInput);
+
         let both = Graph::new()
             .node("kept", kept)
             .branch(START, ["kept"], |_: &Outer| vec![Goto::send("kept", 1), Goto::send("kept", 2)])

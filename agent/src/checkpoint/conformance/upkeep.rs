@@ -144,8 +144,8 @@ async fn branches_are_pruned<S: Checkpoints>(open: &impl AsyncFn() -> S) {
     }
     assert_eq!(bench.paths("").await, ["", "sub"], "a path without lines goes");
     let kept = info(&bench.store, "thread").await.expect("it is there").forks;
-    let expected = vec![forks[2].clone(), forks[3].clone(), fork("", 4, 0, 1)];
-    assert_eq!(kept, expected, "forks to and from other branches go, new ones come after that");
+    let expected: Vec<_> = forks.into_iter().chain([fork("", 4, 0, 1)]).collect();
+    assert_eq!(kept, expected, "forks stay, new ones come after them");
     bench.write(Batch { prune: Some(Prune::default()), ..Batch::default() }).await;
     assert_eq!(bench.paths("").await, [""; 0], "keeping no branch leaves none");
 }
@@ -154,13 +154,20 @@ async fn lines_of_the_past_are_pruned<S: Checkpoints>(open: &impl AsyncFn() -> S
     let bench = Bench::new(open).await;
     bench.put([step("", 0, 9, 9), step("past", 0, 0, 3), step("past", 0, 1, 4), snapshot("past", 0, 9)]).await;
     bench.put([step("now", 0, 0, 3), step("now", 0, 1, 5), result("begun", 0, 0, 0)]).await;
-    let prune =
-        |root_below| Batch { prune: Some(Prune { branches: vec![0], root_below, cuts: vec![] }), ..Batch::default() };
+    let prune = |root_below| Batch {
+        prune: Some(Prune { branches: vec![0], root_below, ..Prune::default() }),
+        ..Batch::default()
+    };
     bench.write(prune(4)).await;
     assert_eq!(bench.paths("").await, ["", "begun", "now", "past"], "a line stays for its newest step");
     bench.write(prune(5)).await;
     assert_eq!(bench.paths("").await, ["", "begun", "now"], "a line all below goes, one without steps stays");
     assert_eq!(bench.load("past", &TRUNK).await, Loaded::default(), "with its records");
+    bench.put([step("no", 0, 0, 3), step("now/in", 3, 0, 3)]).await;
+    let spared = vec![Arc::from("now")];
+    let all_but = Prune { branches: vec![0], root_below: u64::MAX, spared, ..Prune::default() };
+    bench.write(Batch { prune: Some(all_but), ..Batch::default() }).await;
+    assert_eq!(bench.paths("").await, ["begun", "now", "now/in"], "what is spared stays, with all inside it");
     bench.write(prune(u64::MAX)).await;
     assert_eq!(bench.paths("").await, ["begun"], "below everything, only what has no steps stays");
 }
@@ -174,7 +181,7 @@ async fn beginnings_are_cut<S: Checkpoints>(open: &impl AsyncFn() -> S) {
     bench.put(all.chain([step("", 1, 0, 0), step("sub", 0, 0, 0), result("sub", 0, 1, 0)])).await;
     let cut = |path: &str, branch, below| Cut { path: Arc::from(path), branch, below };
     let cuts = vec![cut("", 0, 3), cut("sub", 0, 1), cut("none", 0, 1), cut("", 5, 1)];
-    let prune = Some(Prune { branches: vec![0, 1], root_below: 0, cuts });
+    let prune = Some(Prune { branches: vec![0, 1], cuts, ..Prune::default() });
     bench.write(Batch { prune, ..batch([snapshot("", 0, 0)]) }).await;
     assert_eq!(bench.steps(&TRUNK, None, 9).await, [step_row("", 0, 4, 4), step_row("", 0, 3, 3)], "steps are cut");
     assert_eq!(bench.entry(2, &key).await, None, "entries are cut");
@@ -184,7 +191,7 @@ async fn beginnings_are_cut<S: Checkpoints>(open: &impl AsyncFn() -> S) {
     assert_eq!(bench.steps(&[span(1, 9)], None, 9).await, [step_row("", 1, 0, 0)], "other branches are not cut");
     assert_eq!(bench.load("sub", &TRUNK).await, Loaded::default(), "without a step, nothing is loaded");
     assert_eq!(bench.paths("").await, ["", "sub"], "a line with a record is still there");
-    let prune = Some(Prune { branches: vec![0, 1], root_below: 0, cuts: vec![cut("sub", 0, u64::MAX)] });
+    let prune = Some(Prune { branches: vec![0, 1], cuts: vec![cut("sub", 0, u64::MAX)], ..Prune::default() });
     bench.write(Batch { prune, ..batch([result("", 0, 5, 2)]) }).await;
     assert_eq!(bench.paths("").await, [""], "a line without one is not");
     assert_eq!(bench.load("", &TRUNK).await.results, [result_row("", 0, 5, 2)], "and writing goes on");

@@ -112,34 +112,23 @@ fn put_fork(connection: &Connection, thread: i64, fork: &Fork) -> rusqlite::Resu
 }
 
 fn prune(connection: &Connection, thread: i64, prune: &Prune) -> rusqlite::Result<()> {
-    for (fork, branch, origin) in forks(connection, thread)? {
-        if !prune.branches.contains(&branch) || !prune.branches.contains(&origin) {
-            connection.prepare_cached("DELETE FROM forks WHERE id = ?1")?.execute([fork])?;
-        }
-    }
-    for (line, branch, newest_root) in ends(connection, thread)? {
-        if !prune.branches.contains(&branch) || newest_root.is_some_and(|root| root < prune.root_below) {
+    for (line, path, branch, newest_root) in ends(connection, thread)? {
+        if prune.takes(&path, branch, newest_root) {
             connection.prepare_cached("DELETE FROM lines WHERE id = ?1")?.execute([line])?;
         }
     }
     prune.cuts.iter().try_for_each(|cut| self::cut(connection, thread, cut))
 }
 
-fn forks(connection: &Connection, thread: i64) -> rusqlite::Result<Vec<(i64, u32, u32)>> {
-    let mut statement = connection.prepare_cached("SELECT id, branch, origin FROM forks WHERE thread = ?1")?;
-    let rows = statement.query_map([thread], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    rows.collect()
-}
-
 /// The lines of a thread with the root of the newest step of each; roots never fall, so it is the greatest.
-fn ends(connection: &Connection, thread: i64) -> rusqlite::Result<Vec<(i64, u32, Option<u64>)>> {
+fn ends(connection: &Connection, thread: i64) -> rusqlite::Result<Vec<(i64, String, u32, Option<u64>)>> {
     let sql =
-        "SELECT id, branch, (SELECT coalesce(root, seq) FROM steps WHERE line = lines.id ORDER BY seq DESC LIMIT 1)
+        "SELECT id, path, branch, (SELECT coalesce(root, seq) FROM steps WHERE line = lines.id ORDER BY seq DESC LIMIT 1)
                FROM lines WHERE thread = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([thread], |row| {
-        let root: Option<i64> = row.get(2)?;
-        Ok((row.get(0)?, row.get(1)?, root.map(unsigned).transpose()?))
+        let root: Option<i64> = row.get(3)?;
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, root.map(unsigned).transpose()?))
     })?;
     rows.collect()
 }

@@ -159,16 +159,34 @@ impl Drop for Arriving<'_> {
     }
 }
 
-#[async_trait]
-impl Checkpoints for Sqlite {
-    async fn claim(&self, thread: &str) -> Result<Claim> {
-        check_name(thread)?;
+/// A thread that was just given back is free a moment later; so a claim is tried for a tenth of a second.
+const CLAIM_TRIES: u32 = 20;
+const CLAIM_WAIT: Duration = Duration::from_millis(5);
+
+impl Sqlite {
+    async fn try_claim(&self, thread: &str) -> Result<Claim> {
         let (reply, answer) = oneshot::channel();
         self.0.queue.push(Job { work: Work::Claim(Arc::from(thread)), reply: Some(reply) })?;
         let mut arriving = Arriving { queue: &self.0.queue, answer };
         let done = (&mut arriving.answer).await.unwrap_or_else(|_| Err(writer_gone()))?;
         let Done::Claimed(claim) = done else { unreachable!("a claim is answered with a claim") };
         Ok(claim)
+    }
+}
+
+#[async_trait]
+impl Checkpoints for Sqlite {
+    async fn claim(&self, thread: &str) -> Result<Claim> {
+        check_name(thread)?;
+        for _ in 1..CLAIM_TRIES {
+            match self.try_claim(thread).await {
+                Err(error) if error.kind() == Kind::Conflict => {}
+                end => return end,
+            }
+            let wait = tokio::task::spawn_blocking(|| std::thread::sleep(CLAIM_WAIT));
+            wait.await.map_err(|error| Error::from_source(Kind::Cancelled, error))?;
+        }
+        self.try_claim(thread).await
     }
 
     fn release(&self, claim: &Claim) {

@@ -76,9 +76,11 @@ fn fork() -> impl Strategy<Value = Fork> {
 fn prune() -> impl Strategy<Value = Prune> {
     let bound = || prop_oneof![5 => 0..7_u64, 1 => Just(u64::MAX)];
     let cut = (place(), bound()).prop_map(|(Place { path, branch, .. }, below)| Cut { path, branch, below });
-    (vec(0..3_u32, 1..4), bound(), vec(cut, 0..3)).prop_map(|(branches, root_below, cuts)| Prune {
+    let spared = vec(place().prop_map(|place| place.path), 0..2);
+    (vec(0..3_u32, 1..4), bound(), spared, vec(cut, 0..3)).prop_map(|(branches, root_below, spared, cuts)| Prune {
         branches,
         root_below,
+        spared,
         cuts,
     })
 }

@@ -44,9 +44,12 @@ impl Plain {
     fn is_past(&self, place: &Place, prune: &Prune) -> bool {
         let mut roots = self.line(&place.path, place.branch).filter_map(root).peekable();
         let is_cut = |cut: &Cut| cut.path == place.path && cut.branch == place.branch && place.seq < cut.below;
-        !prune.branches.contains(&place.branch)
-            || roots.peek().is_some() && roots.all(|root| root < prune.root_below)
-            || prune.cuts.iter().any(is_cut)
+        let path = &*place.path;
+        let is_spared = prune.spared.iter().any(|spared| {
+            path == &**spared || ["/", "."].iter().any(|next| path.starts_with(&format!("{spared}{next}")))
+        });
+        let is_old = roots.peek().is_some() && roots.all(|root| root < prune.root_below);
+        !is_spared && (!prune.branches.contains(&place.branch) || is_old) || prune.cuts.iter().any(is_cut)
     }
 
     pub(super) fn paths(&self, prefix: &str) -> Vec<Arc<str>> {
