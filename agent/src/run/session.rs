@@ -35,11 +35,14 @@ pub(crate) struct Link {
     behind: tokio::sync::Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     /// Records of graphs within, until the thread's own graph ends.
     held: Mutex<Vec<Record>>,
+    /// What tasks have drawn, where nothing else is stored of a task that finishes.
+    drawn: Mutex<Vec<Record>>,
 }
 
 impl Link {
     pub(crate) fn new(store: Arc<dyn Checkpoints>, claim: Claim, forks: Vec<Fork>, durability: Durability) -> Self {
-        Self { store, claim, forks, durability, behind: tokio::sync::Mutex::default(), held: Mutex::default() }
+        let (behind, held, drawn) = (tokio::sync::Mutex::default(), Mutex::default(), Mutex::default());
+        Self { store, claim, forks, durability, behind, held, drawn }
     }
 }
 
@@ -91,9 +94,19 @@ impl Session {
         }
     }
 
+    /// Notes what a task has drawn. A run that is stored at its end is played again after a crash, and must come by the
+    /// effects that it had; so what led to an effect is stored with it.
+    pub(crate) fn note_drawn(&self, record: impl FnOnce() -> Record) {
+        if let Some(link) = self.link.as_ref().filter(|link| link.durability == Durability::OnExit) {
+            link.drawn.lock().unwrap_or_else(PoisonError::into_inner).push(record());
+        }
+    }
+
     /// Stores records before anything else happens.
-    pub(crate) async fn write_now(&self, records: Vec<Record>) -> Result<()> {
+    pub(crate) async fn write_now(&self, mut records: Vec<Record>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
+        let drawn = std::mem::take(&mut *link.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        records.splice(0..0, drawn);
         let batch = Batch { records, durable: true, ..Batch::default() };
         // Behind what is on its way: the store keeps the order.
         link.store.write(&link.claim, batch).await

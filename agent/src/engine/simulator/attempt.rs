@@ -118,9 +118,7 @@ impl Attempt {
             return Progress::Ended(Ending::Failed { kind, message, journal: self.journal() });
         }
         match self.of.part.ops.get(self.at).cloned() {
-            None => {
-                Progress::Ended(Ending::Done { returned: self.returned(spec), journal: self.journal() })
-            },
+            None => Progress::Ended(Ending::Done { returned: self.returned(spec), journal: self.journal() }),
             Some(Op::Draw) => self.draw(outside),
             Some(Op::Effect(name)) => self.effect(name, outside),
             Some(Op::Ask(n)) => self.ask(n, answers),
@@ -258,9 +256,7 @@ impl Ending {
                 let command = Command { updates, goto, parent: None };
                 TaskEnd::Done { command, journal: journaled(journal) }
             }
-            Self::Asked { pause, journal } => {
-                TaskEnd::Asked { pause: pause.clone(), journal: journaled(journal) }
-            }
+            Self::Asked { pause, journal } => TaskEnd::Asked { pause: pause.clone(), journal: journaled(journal) },
             Self::Failed { kind, message, journal } => {
                 TaskEnd::Failed { error: Error::new(*kind, message.clone()), journal: journaled(journal) }
             }

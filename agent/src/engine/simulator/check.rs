@@ -103,8 +103,10 @@ pub(super) fn may_start(rows: &Rows, launch: &Launch<Json>, answers: &BTreeMap<S
             }
             EntryKind::Pause => {
                 let pause = parse(value);
-                let is_seen = |id: &str| pause["seen"].as_array().is_some_and(|seen| seen.iter().any(|seen| seen == id));
-                let ids = pause["questions"].as_array().into_iter().flatten().filter_map(|question| question["id"].as_str());
+                let is_seen =
+                    |id: &str| pause["seen"].as_array().is_some_and(|seen| seen.iter().any(|seen| seen == id));
+                let ids =
+                    pause["questions"].as_array().into_iter().flatten().filter_map(|question| question["id"].as_str());
                 let mut news = ids.filter(|id| answers.contains_key(*id) && !is_seen(id));
                 assert!(news.next().is_some(), "task {} starts, and nobody has answered it", launch.task);
             }

@@ -73,10 +73,15 @@ impl Reference {
     pub(super) fn step(&self, seq: u64, source: &str, next: &[Next], ready: &Ready, after: &BTreeSet<String>) -> Value {
         let next: Vec<Value> = next.iter().map(next_task).collect();
         let mut value = json!({"at": self.now, "source": source, "first": self.first});
-        let parts =
-            [("next", json!(next)), ("joins", ready.joins(&self.spec)), ("later", ready.later()), ("after", json!(after))];
+        let parts = [
+            ("next", json!(next)),
+            ("joins", ready.joins(&self.spec)),
+            ("later", ready.later()),
+            ("after", json!(after)),
+        ];
         for (name, part) in parts {
-            let is_empty = part.as_array().is_some_and(Vec::is_empty) || part.as_object().is_some_and(serde_json::Map::is_empty);
+            let is_empty =
+                part.as_array().is_some_and(Vec::is_empty) || part.as_object().is_some_and(serde_json::Map::is_empty);
             if !is_empty {
                 value[name] = part;
             }
@@ -138,8 +143,7 @@ impl Reference {
     /// Everything that is known at the end of a run which has stored nothing on its way.
     fn at_end(&self) -> Vec<Value> {
         let Some(head) = self.head else { return Vec::new() };
-        let next: Vec<Next> =
-            self.tasks.iter().map(|task| (task.node.clone(), task.input.clone(), task.key)).collect();
+        let next: Vec<Next> = self.tasks.iter().map(|task| (task.node.clone(), task.input.clone(), task.key)).collect();
         let ready = Ready::after(&self.spec, &self.history);
         let mut records = vec![self.snapshot(head), self.step(head, "loop", &next, &ready, &self.after)];
         if self.stopped {

@@ -69,7 +69,9 @@ fn play(seed: u64, counts: &mut Counts) -> u64 {
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("`{name}` is a number, not `{value}`")))
+    std::env::var(name)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("`{name}` is a number, not `{value}`")))
 }
 
 #[test]

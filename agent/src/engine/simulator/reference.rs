@@ -205,8 +205,7 @@ impl Reference {
     }
 
     fn gates(&self) -> BTreeSet<(String, &'static str)> {
-        let has_gate =
-            |node: &String| self.spec.gates_before.contains(node) || self.limits.gates_before.contains(node);
+        let has_gate = |node: &String| self.spec.gates_before.contains(node) || self.limits.gates_before.contains(node);
         let before = self.tasks.iter().map(|task| task.node.clone()).filter(has_gate);
         // Whoever goes on after a crash may not know of the gates that the run was given.
         let after = self.after.iter().map(|node| (node.clone(), "after"));
@@ -414,7 +413,10 @@ impl Reference {
         let names: Vec<&String> = next.iter().map(|(node, ..)| node).collect();
         let event = json!({"event": "checkpoint", "next": names});
         self.after = after.clone();
-        self.keep(seq, Checkpoint { state: self.state.clone(), first: self.first, history: self.history.clone(), next, after });
+        self.keep(
+            seq,
+            Checkpoint { state: self.state.clone(), first: self.first, history: self.history.clone(), next, after },
+        );
         self.fresh = self.limits.persist != Persist::AtEnd;
         self.emit_at(seq, event);
         if self.limits.states {
@@ -434,9 +436,8 @@ impl Reference {
     pub(super) fn choices(&self, from: &str, state: &Fields) -> Vec<Target> {
         let branches = self.spec.branches.iter().enumerate().filter(|(_, branch)| branch.from == from);
         let seen = self.spec.view(state.iter());
-        let chosen = branches.flat_map(|(index, branch)| {
-            script::choose(self.spec.seed, index, &branch.targets, seen, &state[COUNT])
-        });
+        let chosen = branches
+            .flat_map(|(index, branch)| script::choose(self.spec.seed, index, &branch.targets, seen, &state[COUNT]));
         chosen.filter(|target| target.node() != END).collect()
     }
 
@@ -555,7 +556,8 @@ impl Reference {
 
     fn take_ahead(&mut self) {
         let seq = self.seq();
-        let later = self.ahead.split_off(&(seq + 1, EntryKey { task: 0, kind: EntryKind::Effect, name: String::new() }));
+        let later =
+            self.ahead.split_off(&(seq + 1, EntryKey { task: 0, kind: EntryKind::Effect, name: String::new() }));
         let now = std::mem::replace(&mut self.ahead, later);
         for ((at, key), value) in now.into_iter().filter(|((at, _), _)| *at == seq) {
             let Some(task) = self.tasks.get_mut(key.task as usize) else {

@@ -237,8 +237,7 @@ impl World {
         let answers = answers(&loaded);
         let given: HashMap<String, Value> = answers.clone().into_iter().collect();
         let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into())), branch);
-        let engine =
-            Engine::restore(self.plan.clone(), scope.clone(), Arc::new(limits.clone()), loaded, &given, None);
+        let engine = Engine::restore(self.plan.clone(), scope.clone(), Arc::new(limits.clone()), loaded, &given, None);
         let engine = engine.expect("what was stored can be read");
         let reference = Reference::fresh(self.spec.clone(), scope, limits, self.past.clone());
         let reference = reference.restore(rows, &answers);
