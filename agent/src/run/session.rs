@@ -35,6 +35,8 @@ pub(crate) struct Link {
     behind: tokio::sync::Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
     /// Where the checkpoints of graphs inside are until the thread's own graph ends, if the run is stored then.
     staged: Option<Staged>,
+    /// What tasks have drawn, where nothing else is stored of a task that finishes.
+    drawn: Mutex<Vec<Record>>,
 }
 
 /// A store for the length of a run.
@@ -78,7 +80,15 @@ impl Link {
             Durability::OnExit => Some(Staged::new(&claim.thread).await?),
             Durability::Sync | Durability::Background => None,
         };
-        Ok(Self { store, claim, forks, durability, behind: tokio::sync::Mutex::default(), staged })
+        Ok(Self {
+            store,
+            claim,
+            forks,
+            durability,
+            behind: tokio::sync::Mutex::default(),
+            staged,
+            drawn: Mutex::default(),
+        })
     }
 
     async fn read(&self, scope: &Scope) -> Result<Loaded> {
@@ -131,9 +141,19 @@ impl Session {
         }
     }
 
+    /// Notes what a task has drawn. A run that is stored at its end is played again after a crash, and must come by the
+    /// effects that it had; so what led to an effect is stored with it.
+    pub(crate) fn note_drawn(&self, record: impl FnOnce() -> Record) {
+        if let Some(link) = self.link.as_ref().filter(|link| link.durability == Durability::OnExit) {
+            link.drawn.lock().unwrap_or_else(PoisonError::into_inner).push(record());
+        }
+    }
+
     /// Stores records before anything else happens.
-    pub(crate) async fn write_now(&self, scope: &Scope, records: Vec<Record>) -> Result<()> {
+    pub(crate) async fn write_now(&self, scope: &Scope, mut records: Vec<Record>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
+        let drawn = std::mem::take(&mut *link.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        records.splice(0..0, drawn);
         if let Some(staged) = link.staged.as_ref().filter(|_| !scope.is_root()) {
             staged.write(records.clone()).await?;
         }
