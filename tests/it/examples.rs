@@ -25,7 +25,12 @@ fn typed_graph() {
 #[test]
 fn approval() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |args: &[&str]| run("approval", args, folder.path());
+    let run = |args: &[&str]| {
+        let printed = run("approval", args, folder.path());
+        // The receipt is made of a key, which says nothing to a reader.
+        let receipt = printed.split_once("receipt ").map(|(_, receipt)| receipt.trim().to_owned());
+        receipt.map_or(printed.clone(), |receipt| printed.replace(&receipt, "[..]"))
+    };
     expect![[r#"
         (looking up order 42)
         Refund 25.00 EUR for order 42?
@@ -34,11 +39,11 @@ fn approval() {
     .assert_eq(&run(&[]));
     expect![[r#"
         (paying back 2500 cents)
-        refunded 25.00 EUR, receipt 6e3fc2f9
+        refunded 25.00 EUR, receipt [..]
     "#]]
     .assert_eq(&run(&["yes"]));
     expect![[r#"
-        refunded 25.00 EUR, receipt 6e3fc2f9
+        refunded 25.00 EUR, receipt [..]
     "#]]
     .assert_eq(&run(&["yes"]));
 }
