@@ -89,7 +89,7 @@ impl Actor {
         for _ in 0..dice.below(4) {
             let op = match dice.below(10) {
                 0..=2 => Op::Draw,
-                3..=7 => Op::Effect(*dice.pick::<&str>(&["pay", "mail"])),
+                3..=7 => Op::Effect(dice.pick::<&str>(&["pay", "mail"])),
                 _ => Op::Ask(1 + dice.below(2)),
             };
             // Questions are what holds a run up most.

@@ -275,7 +275,7 @@ impl World {
         for field in self.spec.fields.iter().filter(|field| field.name != DRAWN) {
             match field.rule {
                 Rule::Messages => update[&field.name] = json!([{ "text": n }]),
-                Rule::Last | Rule::Ephemeral if n % 3 == 0 => update[&field.name] = json!(n),
+                Rule::Last | Rule::Ephemeral if n.is_multiple_of(3) => update[&field.name] = json!(n),
                 _ => {}
             }
         }
