@@ -77,11 +77,12 @@ impl<S: State> Flow<S> {
         R: Into<Command<P>>,
     {
         let shape = self.plan.shape.clone();
-        let output = Arc::new(output);
+        let (input, output) = (Arc::new(input), Arc::new(output));
         let mut node = Node::from_run(Arc::new(move |cx: Cx<P>| {
-            let (flow, input, output) = (self.clone(), input(&cx).into(), output.clone());
+            let (flow, input, output) = (self.clone(), input.clone(), output.clone());
             Box::pin(async move {
-                match cx.run_within(&flow, input).await? {
+                let begin = input(&cx).into();
+                match cx.run_within(&flow, begin).await? {
                     (_, Some(upward)) => received(*upward),
                     (state, None) => Ok(output(Arc::unwrap_or_clone(state)).into()),
                 }

@@ -24,6 +24,7 @@ use crate::state::{Saved, State};
 pub struct Recording {
     pub(crate) thread: String,
     pub(crate) branch: u32,
+    pub(crate) born: u64,
     pub(crate) limits: Limits,
     pub(crate) answers: HashMap<String, Value>,
     /// What was stored when it began: of the thread's own graph under the empty path.
@@ -175,6 +176,7 @@ impl Tape {
         let Some(mut recording) = self.recorder() else { return Ok(()) };
         recording.thread = session.thread.get().to_string();
         recording.branch = branch;
+        recording.born = session.thread.born();
         recording.limits = limits.clone();
         recording.answers = session.answers.clone();
         recording.input = match input {

@@ -29,15 +29,23 @@ struct Inside {
 
 /// The name of a thread. A run that is not stored gets one by chance when it first needs it.
 #[derive(Debug, Default)]
-pub(crate) struct ThreadName(OnceLock<Arc<str>>);
+pub(crate) struct ThreadName {
+    name: OnceLock<Arc<str>>,
+    /// Tells threads apart that had the same name one after the other.
+    born: u64,
+}
 
 impl ThreadName {
-    pub(crate) fn new(name: Arc<str>) -> Self {
-        Self(OnceLock::from(name))
+    pub(crate) fn new(name: Arc<str>, born: u64) -> Self {
+        Self { name: OnceLock::from(name), born }
+    }
+
+    pub(crate) fn born(&self) -> u64 {
+        self.born
     }
 
     pub(crate) fn get(&self) -> &Arc<str> {
-        self.0.get_or_init(|| format!("run-{:016x}{:016x}", crate::cx::entropy(), crate::cx::entropy()).into())
+        self.name.get_or_init(|| format!("run-{:016x}{:016x}", crate::cx::entropy(), crate::cx::entropy()).into())
     }
 }
 
@@ -68,6 +76,10 @@ impl Scope {
 
     pub(crate) fn thread(&self) -> &Arc<str> {
         self.thread.get()
+    }
+
+    pub(crate) fn born(&self) -> u64 {
+        self.thread.born
     }
 
     pub(crate) fn branch(&self) -> u32 {
@@ -110,6 +122,7 @@ impl Scope {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
+        hasher.update(&self.born().to_le_bytes());
         hasher.update(&self.branch.to_le_bytes());
         hasher.update(&key.seq.to_le_bytes());
         hasher.update(&key.index.to_le_bytes());

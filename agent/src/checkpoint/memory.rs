@@ -58,6 +58,15 @@ impl Memory {
         Self::default()
     }
 
+    /// All records of a thread.
+    pub(crate) fn records(&self, thread: &str) -> Vec<Record> {
+        let state = self.state();
+        let graphs = state.threads.get(thread).into_iter().flat_map(|thread| &thread.graphs);
+        let lines =
+            graphs.flat_map(|(path, branches)| branches.iter().map(move |(branch, line)| (path, *branch, line)));
+        lines.flat_map(|(path, branch, line)| line.records(path, branch)).collect()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -251,6 +260,21 @@ impl Thread {
 }
 
 impl Line {
+    fn records(&self, path: &Arc<str>, branch: u32) -> Vec<Record> {
+        let record = |seq: &u64, body| Record { place: Place { path: path.clone(), branch, seq: *seq }, body };
+        let steps =
+            self.steps.iter().map(|(seq, (root, value))| record(seq, Body::Step { root: *root, value: value.clone() }));
+        let snapshots = self.snapshots.iter().map(|(seq, value)| record(seq, Body::Snapshot(value.clone())));
+        let results = self
+            .results
+            .iter()
+            .map(|((seq, task), value)| record(seq, Body::Result { task: *task, value: value.clone() }));
+        let entries = self.entries.iter().flat_map(|(seq, entries)| {
+            entries.iter().map(|(key, value)| record(seq, Body::Entry { key: key.clone(), value: value.clone() }))
+        });
+        steps.chain(snapshots).chain(results).chain(entries).collect()
+    }
+
     fn newest_root(&self) -> Option<u64> {
         self.steps.last_key_value().map(|(_, (root, _))| *root)
     }

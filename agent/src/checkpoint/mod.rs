@@ -411,6 +411,20 @@ pub struct Loaded {
     pub entries: Vec<EntryRow>,
 }
 
+impl Loaded {
+    /// The records, as those of one branch.
+    pub(crate) fn records(self, path: &Arc<str>, branch: u32) -> Vec<Record> {
+        let record = |seq, body| Record { place: Place { path: path.clone(), branch, seq }, body };
+        let step = self.step.map(|row| record(row.place.seq, Body::Step { root: row.root, value: row.value }));
+        let snapshot = self.snapshot.map(|(seq, value)| record(seq, Body::Snapshot(value)));
+        let results =
+            self.results.into_iter().map(|row| record(row.seq, Body::Result { task: row.task, value: row.value }));
+        let entries =
+            self.entries.into_iter().map(|row| record(row.seq, Body::Entry { key: row.key, value: row.value }));
+        step.into_iter().chain(snapshot).chain(results).chain(entries).collect()
+    }
+}
+
 /// The result record of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultRow {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lorewell_model::{Error, Kind, Result};
 
 use super::TaskScope;
-use crate::engine::{Begin, End, Engine};
+use crate::engine::{Begin, End, Engine, Persist};
 use crate::flow::Flow;
 use crate::graph::Upward;
 use crate::run::{Drive, Told};
@@ -19,6 +19,8 @@ pub(super) struct Ended<C: State> {
 }
 
 pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: Begin<C>) -> Result<Ended<C>> {
+    // What the graph stores may depend on what was drawn before.
+    task.before_effect().await?;
     let keep = flow.keeps();
     let scope = task.next_call(keep);
     let _alone = keep.then(|| task.session.hold(scope.path())).transpose()?;
@@ -28,6 +30,10 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
     };
     let mut limits = (*task.limits).clone();
     (limits.gates_before, limits.gates_after) = (Vec::new(), Vec::new());
+    limits.loads |= !task.fresh;
+    if limits.persist == Persist::AtEnd {
+        limits.persist = Persist::Each; // into what is staged
+    }
     limits.steps_max = flow.plan().steps_max;
     let limits = Arc::new(limits);
     let (plan, session) = (flow.plan().clone(), &task.session);

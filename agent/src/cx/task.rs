@@ -22,9 +22,6 @@ use crate::question::{Pause, Question};
 use crate::run::Session;
 use crate::scope::{Scope, id_within};
 
-/// The names of two entries that belong to one task and its error handler differ by this.
-const HANDLER_MARK: char = '!';
-
 /// A task that runs.
 pub(crate) struct TaskScope {
     parts: Parts,
@@ -96,10 +93,8 @@ impl TaskScope {
         let count = memory.counts.entry(name.to_owned()).or_default();
         *count += 1;
         let n = *count - 1;
-        match self.failure {
-            None => format!("{name}#{n}"),
-            Some(_) => format!("{}{HANDLER_MARK}{name}#{n}", self.node),
-        }
+        // With the node, for a task that runs again after a crash may turn out to be another one.
+        format!("{} {name}#{n}", self.node)
     }
 
     fn known(&self, entry: &str) -> Option<Vec<u8>> {
@@ -155,7 +150,7 @@ impl TaskScope {
             (new.iter().map(record).collect::<Vec<_>>(), memory.new.len())
         };
         if !records.is_empty() {
-            self.session.write_now(records).await?;
+            self.session.write_now(&self.scope, records).await?;
             let mut memory = self.memory();
             memory.stored = memory.stored.max(count);
         }

@@ -9,10 +9,10 @@ use lorewell_model::{Error, Kind, Result};
 use super::frontier::{Seed, Source, Step, TASKS_MAX};
 use super::records::{Saving, encode};
 use super::task::{Status, Task};
-use super::{Begin, End, Engine, Output, Persist, ROW_WEIGHT, Weight};
+use super::{Begin, Engine, Output, Persist, ROW_WEIGHT, Weight};
 use crate::checkpoint::{Batch, Body, Record};
 use crate::event::{EventKind, StateView};
-use crate::graph::{Exits, Target};
+use crate::graph::{Exits, Target, Upward};
 use crate::run::Input;
 use crate::state::{State, Write, Writes};
 
@@ -95,22 +95,26 @@ impl<S: State> Engine<S> {
         let records = self.result_records(seq)?;
         self.is_torn = true;
         self.apply_tasks()?;
-        let parent = self.tasks.iter_mut().find_map(|task| match &mut task.status {
-            Status::Finished(done) => done.parent.take(),
-            _ => None,
-        });
-        let seeds = match parent {
+        self.parent = self.upward();
+        let seeds = match self.parent {
             Some(_) => Vec::new(),
             None => self.follow()?,
         };
         self.checkpoint(Source::Loop, seeds, records, out)?;
-        match parent {
-            Some(_) => {
-                self.end(End::Done { state: self.state.clone(), parent }, out);
-                Ok(())
-            }
-            None => self.open(out),
-        }
+        self.open(out)
+    }
+
+    /// What the tasks command the graph around, as one command.
+    fn upward(&mut self) -> Option<Box<Upward>> {
+        let commands = self.tasks.iter_mut().filter_map(|task| match &mut task.status {
+            Status::Finished(done) => done.parent.take(),
+            _ => None,
+        });
+        commands.reduce(|mut all, next| {
+            all.updates.extend(next.updates);
+            all.goto.extend(next.goto);
+            all
+        })
     }
 
     /// The results that no record holds yet: those of the task that finished last, as a rule.
@@ -198,7 +202,8 @@ impl<S: State> Engine<S> {
             if self.weight.is_due() && self.collected.is_none() {
                 records.push(self.snapshot(seq)?);
             }
-            let value = encode(&self.step(source, &seeds)?)?;
+            let step = Step { deferred: at_once, ..self.step(source, &seeds)? };
+            let value = encode(&step)?;
             records.push(Record { place: self.place(seq), body: Body::Step { root: self.scope.root_seq(seq), value } });
             out.push_back(Output::Write { batch: Batch { records, durable: true, ..Batch::default() }, at_once });
         }
@@ -226,7 +231,7 @@ impl<S: State> Engine<S> {
         self.tasks.extend(seeds.into_iter().map(|seed| Task::new(seed.node, seed.input)));
         (self.next_start, self.gate_passed) = (0, false);
         // What runs store at their end may be behind what their effects have stored.
-        self.fresh = self.limits.persist != Persist::AtEnd;
+        self.fresh = self.limits.persist != Persist::AtEnd && !self.is_behind && !self.limits.loads;
         match self.ahead.is_empty() {
             true => Ok(()),
             false => self.take_ahead(),
@@ -257,6 +262,8 @@ impl<S: State> Engine<S> {
     pub(super) fn step(&self, source: Source, seeds: &[Seed]) -> Result<Step> {
         Ok(Step {
             shared: self.collected.is_some(),
+            parent: self.parent.clone(),
+            born: if self.scope.is_root() { self.scope.born() } else { 0 },
             after: self.after.iter().map(|node| self.plan.node(*node).name.to_string()).collect(),
             ..Step::new(&self.plan, source, self.now, self.first, self.occasion.clone(), seeds, &self.frontier)?
         })

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::apply::Ran;
 use super::task::TaskKey;
-use crate::graph::{Plan, Target};
+use crate::graph::{Plan, Target, Upward};
 use crate::payload::Payload;
 use crate::state::State;
 
@@ -138,6 +138,15 @@ pub(crate) struct Step {
     /// Whether the graph works on the state of the one around it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) shared: bool,
+    /// The command with which the graph has ended, for the graph around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent: Option<Box<Upward>>,
+    /// When the thread was made, as the store counts; part of the ids of its tasks.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) born: u64,
+    /// Whether supersteps after it may have run that were never stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deferred: bool,
 }
 
 /// A task in a step record.
@@ -149,6 +158,11 @@ pub(crate) struct NextTask {
     input: Option<Box<RawValue>>,
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     key: Option<TaskKey>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(born: &u64) -> bool {
+    *born == 0
 }
 
 impl Step {
@@ -180,6 +194,9 @@ impl Step {
             after: Vec::new(),
             occasion,
             shared: false,
+            parent: None,
+            born: 0,
+            deferred: false,
         })
     }
 

@@ -47,6 +47,8 @@ pub(crate) struct Limits {
     pub(crate) gates_before: Vec<String>,
     pub(crate) gates_after: Vec<String>,
     pub(crate) persist: Persist,
+    /// Whether something of graphs inside may be stored already, even of tasks that are new to this run.
+    pub(crate) loads: bool,
     /// Whether anybody reads the events.
     pub(crate) listening: bool,
     /// Whether the whole state goes into the events too.
@@ -61,6 +63,7 @@ impl Default for Limits {
             gates_before: Vec::new(),
             gates_after: Vec::new(),
             persist: Persist::Nothing,
+            loads: false,
             listening: false,
             states: false,
         }
@@ -83,6 +86,8 @@ pub(crate) enum Input<S: State> {
     Begin { input: Begin<S>, now: u64 },
     /// Go on from where the checkpoint stands.
     Resume { now: u64 },
+    /// Stop where the run stands.
+    Cancel,
     /// An attempt of a task has ended. Ignored if the task does not wait for that attempt.
     Ended { task: u32, attempt: u32, end: TaskEnd<S>, now: u64 },
 }
@@ -142,10 +147,14 @@ pub(crate) struct Engine<S: State> {
     ahead: Ahead,
     /// Whether the tasks of this superstep were made in this run, so that nothing of them can be stored.
     fresh: bool,
+    /// Whether an earlier process ran on from here without storing how far it came.
+    is_behind: bool,
     /// What the last event said the time is.
     now: u64,
     /// All updates that were applied, for a graph on the state of another.
     collected: Option<Vec<S::Update>>,
+    /// The command with which this graph has ended, for the graph around it.
+    parent: Option<Box<Upward>>,
     /// Stopped at a gate.
     stopped: bool,
     /// The state may be that of the newest checkpoint no more, and not yet that of the next.
@@ -197,8 +206,10 @@ impl<S: State> Engine<S> {
             weight: Weight::default(),
             ahead: HashMap::new(),
             fresh: true,
+            is_behind: false,
             now: 0,
             collected: None,
+            parent: None,
             stopped: false,
             is_torn: false,
             over: false,
@@ -291,6 +302,7 @@ impl<S: State> Engine<S> {
                 self.now = now;
                 self.open(out)
             }
+            Input::Cancel => Err(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed")),
             Input::Ended { task, attempt, end, now } => {
                 self.now = now;
                 self.ended(task, attempt, end, out)
@@ -304,7 +316,8 @@ impl<S: State> Engine<S> {
     /// Opens the superstep after a checkpoint: stops at its gates and its limit, or starts its tasks.
     fn open(&mut self, out: &mut VecDeque<Output<S>>) -> Result<()> {
         if self.tasks.is_empty() {
-            self.end(End::Done { state: self.state.clone(), parent: None }, out);
+            let parent = self.parent.take();
+            self.end(End::Done { state: self.state.clone(), parent }, out);
             return Ok(());
         }
         if !self.gate_passed {
@@ -401,7 +414,8 @@ impl<S: State> Engine<S> {
             seq,
             journal: task.journal.clone(),
             asked: task.asked.clone(),
-            fresh: self.fresh,
+            // An earlier attempt may have stored something of a graph that it ran.
+            fresh: self.fresh && task.tries == 1 && task.failure.is_none(),
             alone,
         };
         let attempt = task.tries;
@@ -448,6 +462,7 @@ impl<S: State> Engine<S> {
             Status::Failed(error) => error.take(),
             _ => None,
         });
+        self.sync(out);
         if let Some(error) = failed {
             self.end(End::Failed(error), out);
             return Ok(());
@@ -455,7 +470,6 @@ impl<S: State> Engine<S> {
         let paused = || self.tasks.iter().filter_map(Task::paused);
         let questions: Vec<Question> = paused().flat_map(|pause| &pause.questions).cloned().collect();
         let gates: Vec<Gate> = paused().flat_map(|pause| &pause.gates).cloned().collect();
-        self.sync(out);
         self.emit(None, || EventKind::Paused { questions: questions.clone(), gates: gates.clone() }, out);
         self.end(End::Paused { questions, gates, state: self.state.clone() }, out);
         Ok(())

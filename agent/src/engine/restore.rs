@@ -47,6 +47,7 @@ impl<S: State> Engine<S> {
         let seeds = step.seeds(&engine.plan)?;
         let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
         (engine.first, engine.occasion) = (step.first, step.occasion);
+        (engine.parent, engine.is_behind) = (step.parent, step.deferred);
         engine.after = step.after.iter().filter_map(|node| engine.plan.find(node)).collect();
         engine.advance(head, seeds)?;
         engine.fresh = false;

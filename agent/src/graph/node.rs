@@ -66,9 +66,11 @@ where
     Fut: Future<Output = Result<R>> + Send + 'static,
     R: Into<Command<S>> + 'static,
 {
+    let function = Arc::new(function);
     Node::from_run(Arc::new(move |cx| {
-        let future = function(cx);
-        Box::pin(async move { Ok(future.await?.into()) })
+        // Called inside, so that a panic before the first await is one of the node too.
+        let function = function.clone();
+        Box::pin(async move { Ok(function(cx).await?.into()) })
     }))
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lorewell_model::{Error, Kind};
+use lorewell_model::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -120,7 +120,7 @@ impl<S: State> Drive<S> {
                     Output::Emit(event) => return Told::Event(event),
                     Output::Write { batch, at_once } => {
                         let written = match at_once {
-                            true => self.session.write_now(batch.records).await,
+                            true => self.session.write_now(&self.scope, batch.records).await,
                             false => self.session.write(&self.scope, batch).await,
                         };
                         if let Err(error) = written {
@@ -136,7 +136,8 @@ impl<S: State> Drive<S> {
                 Item::Told(_, event) => return Told::Event(event),
                 Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
                 Item::Lost => {
-                    return self.fail(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed"));
+                    self.stop_tasks();
+                    self.engine.handle(Input::Cancel, &mut self.out);
                 }
             }
         }
@@ -144,10 +145,15 @@ impl<S: State> Drive<S> {
 
     /// Stops all tasks.
     fn fail(&mut self, error: Error) -> Told<S> {
-        self.one = None;
-        self.many = JoinSet::new();
+        self.stop_tasks();
         self.out.clear();
         Told::End(End::Failed(error))
+    }
+
+    fn stop_tasks(&mut self) {
+        self.one = None;
+        self.many = JoinSet::new();
+        self.ended.clear();
     }
 
     async fn end(&mut self, end: End<S>) -> Told<S> {

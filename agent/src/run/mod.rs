@@ -25,7 +25,7 @@ use crate::question::Question;
 use crate::record::{Recorder, Recording, Tape};
 use crate::scope::Scope;
 use crate::state::{Json, JsonUpdate, State};
-use crate::thread::{Guard, Opened, Thread};
+use crate::thread::{Guard, Opened, RunOf, Thread};
 
 /// What a run begins with. A state takes the place of all that stood, so to add to a conversation give an update:
 /// `thread.run(Chat::update().messages([message]))`.
@@ -260,8 +260,17 @@ impl<S: State> Run<S> {
             Durability::Sync | Durability::Background => Persist::Each,
             Durability::OnExit => Persist::AtEnd,
         };
-        let (limits, tape) = (Arc::new(self.limits.clone()), std::mem::take(&mut self.tape));
-        let Opened { engine, session, guard } = thread.open(limits, self.durability, self.cancel.take(), tape).await?;
+        let run = RunOf {
+            limits: Arc::new(self.limits.clone()),
+            durability: self.durability,
+            cancel: self.cancel.take(),
+            tape: std::mem::take(&mut self.tape),
+        };
+        let mut opened = thread.open(run.clone()).await?;
+        if self.input.is_some() && self.discards && opened.engine.is_unfinished() {
+            opened = thread.leave(opened, run).await?;
+        }
+        let Opened { engine, session, guard } = opened;
         Ok(Prepared { engine, session, guard: Some(guard), thread: Some(thread) })
     }
 
@@ -358,12 +367,13 @@ impl<S: State> Driven<S> {
     async fn finish(self, end: End<S>) -> Result<Outcome<S>> {
         let Self { drive, tape, guard, thread } = self;
         drop(drive);
-        drop(guard);
         tape.see_end(&end)?;
-        if let Some(thread) = thread {
-            thread.retain_newest().await?;
+        let outcome = outcome(end);
+        if let (Some(thread), Some(guard), Ok(_)) = (&thread, &guard, &outcome) {
+            thread.retain_newest(guard).await.map_err(|error| error.context("pruning the thread after its run"))?;
         }
-        outcome(end)
+        drop(guard);
+        outcome
     }
 }
 

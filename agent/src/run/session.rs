@@ -9,7 +9,7 @@ use lorewell_model::Result;
 use serde_json::Value;
 
 use super::{BACKGROUND_MAX, Cancel, Durability};
-use crate::checkpoint::{Batch, Checkpoints, Claim, Fork, Loaded, Record, Span};
+use crate::checkpoint::{Batch, Checkpoints, Claim, Fork, Loaded, Memory, Record, Span};
 use crate::cx::{Held, already_held};
 use crate::record::Tape;
 use crate::scope::{Scope, ThreadName};
@@ -33,20 +33,65 @@ pub(crate) struct Link {
     pub(crate) durability: Durability,
     /// Writes that are on their way, in order.
     behind: tokio::sync::Mutex<VecDeque<BoxFuture<'static, Result<()>>>>,
-    /// Records of graphs within, until the thread's own graph ends.
-    held: Mutex<Vec<Record>>,
+    /// Where the checkpoints of graphs inside are until the thread's own graph ends, if the run is stored then.
+    staged: Option<Staged>,
+}
+
+/// A store for the length of a run.
+struct Staged {
+    store: Memory,
+    claim: Claim,
+}
+
+impl Staged {
+    async fn new(thread: &str) -> Result<Self> {
+        let store = Memory::new();
+        let claim = store.claim(thread).await?;
+        Ok(Self { store, claim })
+    }
+
+    async fn write(&self, records: Vec<Record>) -> Result<()> {
+        self.store.write(&self.claim, Batch { records, ..Batch::default() }).await
+    }
+
+    /// Reads a graph, with what the thread's store knows of it where nothing is staged yet.
+    async fn load(&self, scope: &Scope, link: &Link) -> Result<Loaded> {
+        let own = [Span { branch: scope.branch(), seq_max: UNBOUNDED, root_max: UNBOUNDED }];
+        let staged = self.store.load(&self.claim.thread, scope.path(), &own).await?;
+        if staged.step.is_some() {
+            return Ok(staged);
+        }
+        let stored = link.read(scope).await?;
+        self.write(stored.clone().records(scope.path(), scope.branch())).await?;
+        Ok(stored)
+    }
 }
 
 impl Link {
-    pub(crate) fn new(store: Arc<dyn Checkpoints>, claim: Claim, forks: Vec<Fork>, durability: Durability) -> Self {
-        Self { store, claim, forks, durability, behind: tokio::sync::Mutex::default(), held: Mutex::default() }
+    pub(crate) async fn new(
+        store: Arc<dyn Checkpoints>,
+        claim: Claim,
+        forks: Vec<Fork>,
+        durability: Durability,
+    ) -> Result<Self> {
+        let staged = match durability {
+            Durability::OnExit => Some(Staged::new(&claim.thread).await?),
+            Durability::Sync | Durability::Background => None,
+        };
+        Ok(Self { store, claim, forks, durability, behind: tokio::sync::Mutex::default(), staged })
+    }
+
+    async fn read(&self, scope: &Scope) -> Result<Loaded> {
+        let spans = lineage(&self.forks, scope.path(), scope.branch());
+        self.store.load(scope.thread(), scope.path(), &spans).await
     }
 }
 
 impl Session {
     pub(crate) fn unstored(cancel: Option<Cancel>, tape: Tape) -> Self {
         let recording = tape.recording();
-        let thread = recording.map_or_else(ThreadName::default, |run| ThreadName::new(run.thread.as_str().into()));
+        let thread =
+            recording.map_or_else(ThreadName::default, |run| ThreadName::new(run.thread.as_str().into(), run.born));
         let answers = recording.map_or_else(HashMap::new, |run| run.answers.clone());
         Self::new(Arc::new(thread), None, answers, cancel, tape)
     }
@@ -71,29 +116,27 @@ impl Session {
                 let mut behind = link.behind.lock().await;
                 behind.push_back(write);
                 while behind.len() > BACKGROUND_MAX {
-                    if let Some(first) = behind.pop_front() {
-                        first.await?;
-                    }
+                    first(&mut behind).await?;
                 }
                 Ok(())
             }
-            Durability::OnExit => {
-                let mut held = std::mem::take(&mut *link.held.lock().unwrap_or_else(PoisonError::into_inner));
-                if !scope.is_root() {
-                    held.append(&mut batch.records);
-                    *link.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
-                    return Ok(());
+            Durability::OnExit => match &link.staged {
+                Some(staged) if !scope.is_root() => staged.write(batch.records).await,
+                staged => {
+                    let inside = staged.iter().flat_map(|staged| staged.store.records(&staged.claim.thread));
+                    batch.records.extend(inside);
+                    link.store.write(&link.claim, batch).await
                 }
-                held.append(&mut batch.records);
-                batch.records = held;
-                link.store.write(&link.claim, batch).await
-            }
+            },
         }
     }
 
     /// Stores records before anything else happens.
-    pub(crate) async fn write_now(&self, records: Vec<Record>) -> Result<()> {
+    pub(crate) async fn write_now(&self, scope: &Scope, records: Vec<Record>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
+        if let Some(staged) = link.staged.as_ref().filter(|_| !scope.is_root()) {
+            staged.write(records.clone()).await?;
+        }
         let batch = Batch { records, durable: true, ..Batch::default() };
         // Behind what is on its way: the store keeps the order.
         link.store.write(&link.claim, batch).await
@@ -103,18 +146,22 @@ impl Session {
     pub(crate) async fn flush(&self) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
         let mut behind = link.behind.lock().await;
-        while let Some(first) = behind.pop_front() {
-            first.await?;
+        while !behind.is_empty() {
+            first(&mut behind).await?;
         }
         Ok(())
     }
 
-    /// Reads what is stored of a graph; `None` if nothing is stored at all.
+    /// Reads what is stored of a graph inside; `None` if nothing is stored at all.
     pub(crate) async fn load(&self, scope: &Scope) -> Result<Option<Loaded>> {
         let Some(link) = &self.link else { return Ok(self.tape.loaded(scope.path())) };
         self.flush().await?;
-        let spans = lineage(&link.forks, scope.path(), scope.branch());
-        let loaded = link.store.load(scope.thread(), scope.path(), &spans).await?;
+        // An attempt that was stopped may have left a write on its way; the next one is behind it.
+        link.store.write(&link.claim, Batch::default()).await?;
+        let loaded = match &link.staged {
+            Some(staged) => staged.load(scope, link).await?,
+            None => link.read(scope).await?,
+        };
         self.tape.note_loaded(scope.path(), &loaded);
         Ok(Some(loaded))
     }
@@ -131,6 +178,14 @@ impl Session {
     pub(crate) fn unhold(&self, path: &str) {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
     }
+}
+
+/// Waits for the first of some writes. It stays where it is until then, so nothing is lost if the wait is given up.
+async fn first(writes: &mut VecDeque<BoxFuture<'static, Result<()>>>) -> Result<()> {
+    let Some(write) = writes.front_mut() else { return Ok(()) };
+    let end = write.await;
+    writes.pop_front();
+    end
 }
 
 /// A bound above all numbers that a store can hold.

@@ -100,7 +100,9 @@ async fn still(task: &TaskScope, idle: Duration) {
     let began = tokio::time::Instant::from_std(task.watch());
     loop {
         let seen = task.alive_ms();
-        tokio::time::sleep_until(began + Duration::from_millis(seen) + idle).await;
+        let until = began.checked_add(Duration::from_millis(seen)).and_then(|last| last.checked_add(idle));
+        let Some(until) = until else { return std::future::pending().await };
+        tokio::time::sleep_until(until).await;
         if task.alive_ms() == seen {
             return;
         }

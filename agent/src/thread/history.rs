@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lorewell_model::{Error, Kind, Result};
 
 use super::{Standing, Thread};
-use crate::checkpoint::{Batch, Fork, Place, Span, StepRow};
+use crate::checkpoint::{Batch, Fork, Place, Span, StepRow, ThreadInfo};
 use crate::engine::{Source, Step, decode};
 use crate::flow::Flow;
 use crate::run::lineage;
@@ -174,8 +174,7 @@ impl<S: State> Thread<S> {
         let Some(row) = rows.first().filter(|row| row.place.seq == *seq) else {
             return Err(self.no_checkpoint(checkpoint));
         };
-        let known = info.forks.iter().flat_map(|fork| [fork.branch, fork.from]).chain([info.head]);
-        let new = known.max().unwrap_or(0) + 1;
+        let new = next_branch(&info);
         let mut forks = vec![Fork { path: path.clone(), branch: new, from: row.place.branch, seq: *seq }];
         for (around, seq) in around(path, row.root) {
             let spans = lineage(&info.forks, &around, *branch);
@@ -190,6 +189,12 @@ impl<S: State> Thread<S> {
     fn no_checkpoint(&self, id: &CheckpointId) -> Error {
         Error::new(Kind::NotFound, format!("thread `{}` has no checkpoint `{id}`; see its history", self.name))
     }
+}
+
+/// The number of a branch that the thread has never had: forks are never removed.
+pub(super) fn next_branch(info: &ThreadInfo) -> u32 {
+    let known = info.forks.iter().flat_map(|fork| [fork.branch, fork.from]).chain([info.head]);
+    known.max().unwrap_or(0) + 1
 }
 
 /// The graphs around a path, from the inside out, each with the checkpoint that its superstep leads to. An edit may have

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub use history::{Checkpoint, CheckpointId};
 
 use crate::checkpoint::{
-    Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Loaded, Place, Record, Span, ThreadInfo,
+    Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Fork, Loaded, Place, Record, Span, ThreadInfo,
 };
 use crate::engine::{Answers, Engine, Limits, Persist, Step, decode};
 use crate::flow::Flow;
@@ -53,6 +53,15 @@ pub(crate) struct Opened<S: State> {
     pub(crate) guard: Guard,
 }
 
+/// What a run brings when its thread is opened.
+#[derive(Clone)]
+pub(crate) struct RunOf {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) durability: Durability,
+    pub(crate) cancel: Option<Cancel>,
+    pub(crate) tape: Tape,
+}
+
 /// Gives a claim back when it is dropped.
 pub(crate) struct Guard {
     store: Arc<dyn Checkpoints>,
@@ -78,10 +87,12 @@ impl<S: State> Thread<S> {
         self
     }
 
-    pub(crate) async fn retain_newest(&self) -> Result<()> {
+    /// Prunes as the thread was told to, under the claim of a run that has ended.
+    pub(crate) async fn retain_newest(&self, guard: &Guard) -> Result<()> {
         let Some(keep) = self.retain else { return Ok(()) };
-        match self.history(None, keep.saturating_mul(2).saturating_add(1)).await?.len() > keep.saturating_mul(2) {
-            true => self.prune(keep).await,
+        let enough = keep.saturating_mul(2);
+        match self.history(None, enough.saturating_add(1)).await?.len() > enough {
+            true => self.prune_claimed(guard, keep).await,
             false => Ok(()),
         }
     }
@@ -224,7 +235,10 @@ impl<S: State> Thread<S> {
     /// `NotFound` if the thread does not exist, `Conflict` while it runs.
     pub async fn prune(&self, keep: usize) -> Result<()> {
         self.must_exist().await?;
-        let guard = self.claim().await?;
+        self.prune_claimed(&self.claim().await?, keep).await
+    }
+
+    async fn prune_claimed(&self, guard: &Guard, keep: usize) -> Result<()> {
         let info = self.info().await?;
         let spans = lineage(&info.forks, "", info.head);
         let rows = self.store.steps(&self.name, "", &spans, None, keep.max(1)).await?;
@@ -236,32 +250,50 @@ impl<S: State> Thread<S> {
     }
 
     /// Claims the thread and reads where it stands.
-    pub(crate) async fn open(
-        &self,
-        limits: Arc<Limits>,
-        durability: Durability,
-        cancel: Option<Cancel>,
-        tape: Tape,
-    ) -> Result<Opened<S>> {
-        let guard = self.claim().await?;
+    pub(crate) async fn open(&self, run: RunOf) -> Result<Opened<S>> {
+        self.open_claimed(self.claim().await?, run).await
+    }
+
+    /// Reads where the thread stands.
+    async fn open_claimed(&self, guard: Guard, run: RunOf) -> Result<Opened<S>> {
         let info = self.store.thread(&self.name).await?;
         let (head, forks) = info.map_or_else(Default::default, |info| (info.head, info.forks));
         let spans = lineage(&forks, "", head);
         let loaded = self.store.load(&self.name, "", &spans).await?;
         let answers = answers(&loaded)?;
-        let name = Arc::new(ThreadName::new(self.name.clone()));
+        let born = match &loaded.step {
+            Some(row) => decode::<Step>("the step record", row.place.seq, &row.value)?.born,
+            None => guard.claim.epoch,
+        };
+        let name = Arc::new(ThreadName::new(self.name.clone(), born));
         let scope = Scope::root(name.clone(), head);
-        tape.note_loaded("", &loaded);
-        let engine = Engine::restore(self.flow.plan().clone(), scope, limits, loaded, &answers, None)
+        run.tape.note_loaded("", &loaded);
+        let engine = Engine::restore(self.flow.plan().clone(), scope, run.limits, loaded, &answers, None)
             .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
-        let link = Link::new(self.store.clone(), guard.claim.clone(), forks, durability);
-        let session = Arc::new(Session::new(name, Some(link), answers, cancel, tape));
+        let link = Link::new(self.store.clone(), guard.claim.clone(), forks, run.durability).await?;
+        let session = Arc::new(Session::new(name, Some(link), answers, run.cancel, run.tape));
         Ok(Opened { engine, session, guard })
+    }
+
+    /// Leaves what is unfinished behind on its branch, so that nothing of it can be taken for something of the next run.
+    pub(crate) async fn leave(&self, opened: Opened<S>, run: RunOf) -> Result<Opened<S>> {
+        let Opened { engine, session, guard } = opened;
+        let Some(seq) = engine.head() else { return Ok(Opened { engine, session, guard }) };
+        drop((engine, session));
+        let info = self.info().await?;
+        let spans = lineage(&info.forks, "", info.head);
+        let rows = self.store.steps(&self.name, "", &spans, None, 1).await?;
+        let from = rows.first().map_or(info.head, |row| row.place.branch);
+        let new = history::next_branch(&info);
+        let forks = vec![Fork { path: "".into(), branch: new, from, seq }];
+        let batch = Batch { forks, head: Some(new), durable: true, ..Batch::default() };
+        self.store.write(&guard.claim, batch).await?;
+        self.open_claimed(guard, run).await
     }
 
     async fn open_plain(&self) -> Result<Opened<S>> {
         let limits = Arc::new(Limits { persist: Persist::Each, ..Limits::default() });
-        self.open(limits, Durability::Sync, None, Tape::Off).await
+        self.open(RunOf { limits, durability: Durability::Sync, cancel: None, tape: Tape::Off }).await
     }
 
     async fn claim(&self) -> Result<Guard> {
@@ -289,7 +321,7 @@ impl<S: State> Thread<S> {
         }
         let place = loaded.step.as_ref().map(|row| row.place.clone());
         let answers = answers(&loaded)?;
-        let name = Arc::new(ThreadName::new(info.name.clone()));
+        let name = Arc::new(ThreadName::new(info.name.clone(), 0));
         let scope = Scope::at(name, path, branch);
         let plan = self.flow.plan().clone();
         let engine = Engine::restore(plan, scope, Arc::new(Limits::default()), loaded, &answers, None)
@@ -305,7 +337,7 @@ impl<S: State> Thread<S> {
 
     /// Makes an engine of what was loaded of the thread's own graph, to look at.
     pub(crate) fn restore(&self, info: &ThreadInfo, loaded: Loaded, branch: u32) -> Result<Engine<S>> {
-        let scope = Scope::root(Arc::new(ThreadName::new(info.name.clone())), branch);
+        let scope = Scope::root(Arc::new(ThreadName::new(info.name.clone(), 0)), branch);
         let answers = answers(&loaded)?;
         Engine::restore(self.flow.plan().clone(), scope, Arc::new(Limits::default()), loaded, &answers, None)
     }

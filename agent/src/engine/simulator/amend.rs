@@ -55,7 +55,7 @@ impl Reference {
             next.push((task.node.clone(), task.input.clone(), Some(self.key(*index))));
         }
         let after = BTreeSet::new();
-        records.push(self.step(seq, "edit", &next, &ready, &after));
+        records.push(self.step(seq, "edit", &next, &ready, &after, self.is_behind));
         for (offset, index) in waiting.iter().enumerate() {
             records.extend(self.carried(*index, carried + offset));
         }

@@ -198,10 +198,7 @@ impl Attempt {
     /// The name of the next entry called `name`.
     fn entry(&self, name: &str) -> String {
         let n = self.counts.get(name).copied().unwrap_or(0);
-        match self.of.actor.failed {
-            None => format!("{name}#{n}"),
-            Some(_) => format!("{}!{name}#{n}", self.of.actor.node),
-        }
+        format!("{} {name}#{n}", self.of.actor.node)
     }
 
     fn done(&mut self, name: &str) {

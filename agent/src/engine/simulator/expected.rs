@@ -13,6 +13,7 @@ use super::ready::Ready;
 use super::reference::{Reference, Status, Task};
 use super::rules;
 use super::script::Target;
+use super::store::BORN;
 use crate::checkpoint::{Batch, Body, EntryKind, Record};
 use crate::engine::{End, Launch, Output, Persist};
 use crate::event::Event;
@@ -83,9 +84,20 @@ impl Reference {
         json!({"entry": [self.scope.branch(), seq, task, kind.name(), name], "value": value})
     }
 
-    pub(super) fn step(&self, seq: u64, source: &str, next: &[Next], ready: &Ready, after: &BTreeSet<String>) -> Value {
+    pub(super) fn step(
+        &self,
+        seq: u64,
+        source: &str,
+        next: &[Next],
+        ready: &Ready,
+        after: &BTreeSet<String>,
+        is_deferred: bool,
+    ) -> Value {
         let next: Vec<Value> = next.iter().map(next_task).collect();
-        let mut value = json!({"at": self.now, "source": source, "first": self.first});
+        let mut value = json!({"at": self.now, "source": source, "first": self.first, "born": BORN});
+        if is_deferred {
+            value["deferred"] = json!(true);
+        }
         let parts = [
             ("next", json!(next)),
             ("joins", ready.joins(&self.spec)),
@@ -158,7 +170,7 @@ impl Reference {
         let Some(head) = self.head else { return Vec::new() };
         let next: Vec<Next> = self.tasks.iter().map(|task| (task.node.clone(), task.input.clone(), task.key)).collect();
         let ready = Ready::after(&self.spec, &self.history);
-        let mut records = vec![self.snapshot(head), self.step(head, "loop", &next, &ready, &self.after)];
+        let mut records = vec![self.snapshot(head), self.step(head, "loop", &next, &ready, &self.after, false)];
         if self.stopped {
             records.push(self.entry(self.seq(), 0, EntryKind::Gate, "", &json!({})));
         }

@@ -121,6 +121,12 @@ impl Life {
         if let Some(batch) = self.behind.pop_front() {
             return world.store_batch(batch);
         }
+        if world.cancels() {
+            world.trace.count("cancels");
+            self.reference.cancel();
+            (self.attempts, self.mail) = (Vec::new(), Vec::new());
+            return self.handle(world, Input::Cancel);
+        }
         if self.told.is_empty() || !world.is_calm_over(30) {
             return Fate::On;
         }

@@ -30,11 +30,12 @@ const SEEDS: u64 = 300;
 const TWICE_EVERY: u64 = 16;
 
 /// What must happen in every sample: a simulator in which nothing goes wrong proves nothing.
-const HAPPENS: [&str; 24] = [
+const HAPPENS: [&str; 25] = [
     "answers",
     "answers to nothing",
     "batches lost",
     "begins",
+    "cancels",
     "edits",
     "edits refused",
     "effects",

@@ -40,6 +40,8 @@ pub(super) struct Reference {
     pub(super) gate_passed: bool,
     pub(super) stopped: bool,
     pub(super) is_torn: bool,
+    /// Whether a run that stores at its end only has gone on from here and was lost.
+    pub(super) is_behind: bool,
     pub(super) over: bool,
     pub(super) fresh: bool,
     attempts: u32,
@@ -225,6 +227,11 @@ impl Reference {
         self.expected.push(start.into());
     }
 
+    /// Stops where it stands.
+    pub(super) fn cancel(&mut self) {
+        self.fail_run(Kind::Cancelled);
+    }
+
     /// An attempt has ended.
     pub(super) fn ended(&mut self, task: u32, attempt: u32, ending: &Ending) {
         let index = task as usize;
@@ -372,7 +379,7 @@ impl Reference {
         let after = self.gates_after(self.tasks.iter().map(|task| task.node.clone()));
         let at_once = self.limits.persist == Persist::AtEnd && source == "input";
         if self.limits.persist == Persist::Each || at_once {
-            records.push(self.step(seq, source, &next, &ready, &after));
+            records.push(self.step(seq, source, &next, &ready, &after, at_once));
             let mut value = written(&records, true);
             value["at_once"] = json!(at_once);
             self.expected.push(Expected::with_state(value, self.stored_state()));
@@ -389,7 +396,7 @@ impl Reference {
             seq,
             Checkpoint { state: self.state.clone(), first: self.first, history: self.history.clone(), next, after },
         );
-        self.fresh = self.limits.persist != Persist::AtEnd;
+        self.fresh = self.limits.persist != Persist::AtEnd && !self.is_behind;
         self.emit_at(seq, event);
         if self.limits.states {
             self.emit_at(seq, json!({"event": "state", "state": self.stored_state()}));
@@ -450,7 +457,8 @@ impl Reference {
         json!({
             "start": index, "attempt": task.attempt, "tries": task.tries, "node": task.runs(), "input": task.input,
             "failed": task.failure.as_ref().map(|failed| &failed.record["message"]),
-            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal, "fresh": self.fresh,
+            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal,
+            "fresh": self.fresh && task.tries == 1 && task.failure.is_none(),
             "asked": task.asked.as_ref().map(|asked| &asked["ids"]),
             "state": self.look(), "alone": self.tasks.len() == 1, "waits": waits,
         })
@@ -472,6 +480,7 @@ impl Reference {
             gate_passed: false,
             stopped: false,
             is_torn: false,
+            is_behind: false,
             over: false,
             fresh: true,
             attempts: 0,

@@ -15,6 +15,8 @@ use crate::engine::ROW_WEIGHT;
 
 /// The name of the one thread.
 pub(super) const THREAD: &str = "simulated";
+/// When it was made, as stores count.
+pub(super) const BORN: u64 = 7;
 
 /// A thread in a store.
 pub(super) struct Store {
@@ -26,7 +28,7 @@ pub(super) struct Store {
     /// Batches before this one survive a power cut.
     safe: usize,
     /// What the log says, by branch and number.
-    steps: BTreeSet<(u32, u64)>,
+    steps: BTreeMap<(u32, u64), bool>,
     results: BTreeSet<(u32, u64, u32)>,
     entries: BTreeMap<(u32, u64, EntryKey), Vec<u8>>,
     forks: Vec<Fork>,
@@ -38,6 +40,8 @@ pub(super) struct Store {
 pub(super) struct Rows {
     /// The branch and number of the newest checkpoint.
     pub(super) newest: Option<(u32, u64)>,
+    /// Whether supersteps after it may have run that were never stored.
+    pub(super) is_behind: bool,
     /// Tasks of the open superstep whose results are there.
     pub(super) results: BTreeSet<u32>,
     /// Entries above the newest checkpoint.
@@ -54,7 +58,7 @@ impl Store {
             claim,
             log: Vec::new(),
             safe: 0,
-            steps: BTreeSet::new(),
+            steps: BTreeMap::new(),
             results: BTreeSet::new(),
             entries: BTreeMap::new(),
             forks: Vec::new(),
@@ -72,7 +76,9 @@ impl Store {
         for Record { place: Place { branch, seq, .. }, body } in &batch.records {
             match body {
                 Body::Snapshot(_) => {}
-                Body::Step { .. } => drop(self.steps.insert((*branch, *seq))),
+                Body::Step { value, .. } => {
+                    self.steps.insert((*branch, *seq), parse(value)["deferred"] == true);
+                }
                 Body::Result { task, .. } => drop(self.results.insert((*branch, *seq, *task))),
                 Body::Entry { key, value } => {
                     self.entries.insert((*branch, *seq, key.clone()), value.clone());
@@ -146,7 +152,7 @@ impl Store {
     pub(super) fn checkpoints(&self) -> BTreeMap<u64, u32> {
         let mut found = BTreeMap::new();
         for (branch, bound) in self.lineage() {
-            for (branch, seq) in self.steps.range((branch, 0)..=(branch, bound)) {
+            for ((branch, seq), _) in self.steps.range((branch, 0)..=(branch, bound)) {
                 found.entry(*seq).or_insert(*branch);
             }
         }
@@ -163,7 +169,8 @@ impl Store {
         let entries =
             self.entries.range((self.head, next, least)..).take_while(|((branch, ..), _)| *branch == self.head);
         let entries = entries.map(|((_, seq, key), value)| ((*seq, key.clone()), value.clone())).collect();
-        Rows { newest, results, entries }
+        let is_behind = newest.is_some_and(|newest| self.steps[&newest]);
+        Rows { newest, is_behind, results, entries }
     }
 }
 

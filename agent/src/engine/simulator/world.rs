@@ -17,7 +17,7 @@ use super::life::{Fate, Life};
 use super::past::Past;
 use super::reference::{Reference, Start};
 use super::script;
-use super::store::{Store, THREAD, is_superstep};
+use super::store::{BORN, Store, THREAD, is_superstep};
 use super::trace::Trace;
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Fork, Loaded, Place, Record};
 use crate::engine::{Engine, Launch, Limits, Persist, TaskKey, encode};
@@ -202,7 +202,7 @@ impl World {
     }
 
     fn begin_unstored(&mut self) -> Option<Box<Life>> {
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into())), 0);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), BORN)), 0);
         let limits = Limits { persist: Persist::Nothing, ..self.limits() };
         // What is done outside without a store is done again.
         self.outside = Outside::new(self.dice.next());
@@ -232,7 +232,7 @@ impl World {
         let (rows, loaded, branch) = (store.rows(), store.load(), store.head());
         let answers = answers(&loaded);
         let given: HashMap<String, Value> = answers.clone().into_iter().collect();
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into())), branch);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), BORN)), branch);
         let engine = Engine::restore(self.plan.clone(), scope.clone(), Arc::new(limits.clone()), loaded, &given, None);
         let engine = engine.expect("what was stored can be read");
         let reference = Reference::fresh(self.spec.clone(), scope, limits, self.past.clone());
@@ -253,6 +253,7 @@ impl World {
             gates_before: gates(dice),
             gates_after: gates(dice),
             persist: if self.spec.has_exits && dice.percent(50) { Persist::AtEnd } else { Persist::Each },
+            loads: false,
             listening: dice.percent(50),
             states: dice.percent(30),
         }
@@ -351,6 +352,11 @@ impl World {
     /// Whether the process dies at this point.
     pub(super) fn dies(&mut self) -> bool {
         self.deaths > 0 && self.dice.below(1000) < self.deaths
+    }
+
+    /// Whether somebody stops the run.
+    pub(super) fn cancels(&mut self) -> bool {
+        self.deaths > 0 && self.dice.below(1000) < 3 * self.deaths
     }
 
     pub(super) fn is_calm_over(&mut self, percent: usize) -> bool {
