@@ -16,7 +16,7 @@ const SENDS: u32 = 3;
 pub(crate) struct Books {
     #[reduce(sum)]
     pub(crate) round: u32,
-    /// What happened, in order: the same in every run of a thread of this name.
+    /// What happened, in order: the same in every run.
     #[reduce(append)]
     pub(crate) lines: Vec<String>,
     /// What chance and the clock gave, by what was booked.

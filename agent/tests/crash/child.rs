@@ -16,7 +16,7 @@ use crate::books::{Audit, Books, answer, flow};
 use crate::diary::Line;
 use crate::outside::Outside;
 
-/// One name for all runs, so that all have the same ids and keys.
+/// The thread, one in each store.
 pub(crate) const THREAD: &str = "books";
 /// What a child says on its standard output when it has noted a checkpoint.
 pub(crate) const ACK: &str = "checkpoint noted";

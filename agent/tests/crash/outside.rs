@@ -24,7 +24,7 @@ pub(crate) struct Outside {
 
 /// What came of booking something.
 pub(crate) struct Booked {
-    /// The same in every run of a thread of this name.
+    /// The same in every run.
     pub(crate) line: String,
     /// What was booked and what chance and the clock gave for it.
     pub(crate) drawn: (String, String),
@@ -62,7 +62,7 @@ impl Outside {
             let message = format!("drawn anew: the ledger has `{has}` for `{key}`, the task `{value}`");
             return Err(Error::new(Kind::Internal, message));
         }
-        Ok(Booked { line: format!("{entry} {key}"), drawn: (entry, drawn) })
+        Ok(Booked { line: format!("booked {entry}"), drawn: (entry, drawn) })
     }
 
     /// The other side: books what it does not know by its key, and tells what it has.

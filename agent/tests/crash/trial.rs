@@ -21,6 +21,10 @@ use crate::rng::Rng;
 
 /// The earliest and the latest moment of a kill, from the start of the process.
 const KILL_AFTER: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(60)];
+/// The same where two race: a process waits a tenth of a second for a thread before it is refused.
+const KILL_AFTER_IN_RACE: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(160)];
+/// Threads in a race that may come and go without anyone being refused.
+const LUCKY_MAX: usize = 20;
 /// Checkpoints after which a kill may come at once.
 const ACKS_MAX: usize = 8;
 /// A process that takes this long hangs.
@@ -40,13 +44,12 @@ pub(crate) struct Trial {
     sum: Told,
 }
 
-/// All that is the same at the end of every run of a thread of this name.
+/// All that is the same at the end of every run.
 #[derive(Debug, PartialEq)]
 struct End {
     round: u32,
     lines: Vec<String>,
     booked: BTreeSet<String>,
-    keys: BTreeSet<String>,
     /// Each checkpoint of each graph, with what comes next.
     history: BTreeMap<String, Vec<String>>,
 }
@@ -77,7 +80,7 @@ impl Trial {
             loop {
                 let leaves = self.rng.one_in(3);
                 let mut process = Process::start(Job { folder: &folder, durability: self.durability, leaves });
-                let (until, acks) = self.moment(self.kills < kills);
+                let (until, acks) = self.moment(self.kills < kills, KILL_AFTER);
                 match process.wait_until(until, acks) {
                     None => self.kill(process, &folder),
                     Some(status) if status.code() == Some(LEFT) => self.answer(&folder),
@@ -97,7 +100,8 @@ impl Trial {
     pub(crate) fn race(mut self, kills: usize) {
         let undisturbed = self.undisturbed();
         self.started = Instant::now();
-        while self.kills < kills {
+        while self.kills < kills || self.sum.refused == 0 {
+            assert!(self.sum.refused > 0 || self.threads < LUCKY_MAX, "nobody is ever refused, so there is no race");
             let folder = self.folder();
             let job = Job { folder: &folder, durability: self.durability, leaves: false };
             // A thread is begun by one, or the other might begin it again when it is over.
@@ -106,7 +110,7 @@ impl Trial {
             let mut pair = [first, Process::start(job)];
             loop {
                 let which = self.rng.below(2);
-                let (until, acks) = self.moment(self.kills < kills);
+                let (until, acks) = self.moment(self.kills < kills, KILL_AFTER_IN_RACE);
                 if let Some(status) = pair[which].wait_until(until, acks) {
                     assert!(status.success(), "a process that was left alone ended with {status}");
                     break;
@@ -121,16 +125,15 @@ impl Trial {
             self.finish(&folder, &undisturbed);
         }
         self.report();
-        assert!(self.sum.refused > 0, "nobody was refused, so there was no race");
     }
 
     /// Chooses when a process is killed: at a moment, or when it has made so many checkpoints.
-    fn moment(&mut self, kill: bool) -> (Instant, usize) {
+    fn moment(&mut self, kill: bool, [least, most]: [Duration; 2]) -> (Instant, usize) {
         let never = (Instant::now() + RUN_MAX, usize::MAX);
         match kill {
             false => never,
             true if self.rng.one_in(4) => (never.0, 1 + self.rng.below(ACKS_MAX)),
-            true => (Instant::now() + self.rng.between(KILL_AFTER[0], KILL_AFTER[1]), never.1),
+            true => (Instant::now() + self.rng.between(least, most), never.1),
         }
     }
 
@@ -228,8 +231,7 @@ impl Trial {
                 let list = list.iter().map(|checkpoint| format!("{} {:?}", checkpoint.id, checkpoint.next)).collect();
                 history.insert(path.to_owned(), list);
             }
-            let keys = outside.ledger().into_iter().map(|(key, _)| key).collect();
-            End { round, lines, booked: drawn.into_keys().collect(), keys, history }
+            End { round, lines, booked: drawn.into_keys().collect(), history }
         })
     }
 

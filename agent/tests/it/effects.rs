@@ -193,7 +193,7 @@ fn lottery(payments: &Arc<Mutex<Vec<String>>>) -> Flow<Desk> {
 }
 
 #[tokio::test]
-async fn after_a_crash_a_run_stored_at_its_end_does_not_give_a_node_the_effect_of_another() {
+async fn after_a_crash_a_run_stored_at_its_end_does_not_take_another_way_and_pay_twice() {
     for mut shelf in Shelf::all().await {
         let payments = Arc::default();
         let flow = lottery(&payments);
