@@ -124,8 +124,10 @@ impl TaskScope {
         id_within(self.task_id(), "effect", entry, 0)
     }
 
-    /// Stores what was drawn so far: an effect may depend on it, so it must not be drawn anew.
+    /// Stores what was drawn so far: an effect may depend on it, so it must not be drawn anew. And what led here: if that
+    /// were lost, another task could come to the same place, and act with the same key.
     pub(crate) async fn before_effect(&self) -> Result<()> {
+        self.session.flush().await?;
         self.store_new().await
     }
 

@@ -41,7 +41,6 @@ impl<S: State> Engine<S> {
         let mut writes = self.finished_writes();
         let name = node.map_or_else(|| Arc::from("the edit"), |node| self.plan.node(node).name.clone());
         writes.push((name, last as usize, update));
-        let plan = self.plan.clone();
         super::apply::apply(
             Arc::make_mut(&mut self.state),
             writes.iter().map(|(name, task, update)| (&**name, *task, update.clone())),
@@ -52,7 +51,9 @@ impl<S: State> Engine<S> {
             let place = u32::try_from(*index).unwrap_or(u32::MAX);
             seeds.push(Seed { key: Some(self.key(place)), ..seed(&self.tasks[*index]) });
         }
-        let step = Step::new(&plan, Source::Edit, now, self.first, self.occasion.clone(), &seeds, &self.frontier)?;
+        (self.now, self.parent) = (now, None);
+        self.after.clear();
+        let step = Step { deferred: self.is_behind, ..self.step(Source::Edit, &seeds)? };
         let body = Body::Step { root: self.scope.root_seq(seq), value: encode(&step)? };
         records.push(Record { place: self.place(seq), body });
         self.carry(seq, carried, &waiting, &mut records)?;

@@ -41,7 +41,11 @@ impl<S: State> Engine<S> {
         let Some(row) = loaded.step else { return Ok(engine) };
         let head = row.place.seq;
         let step: Step = decode("the step record", head, &row.value)?;
-        let (committed, open): (Vec<_>, Vec<_>) = loaded.results.into_iter().partition(|row| row.seq <= head);
+        let (mut committed, open): (Vec<_>, Vec<_>) = loaded.results.into_iter().partition(|row| row.seq <= head);
+        if engine.collected.is_some() {
+            // What earlier runs wrote, the state of the graph around has.
+            committed.retain(|row| row.seq > step.first);
+        }
         engine.state = Arc::new(engine.read_state(head, loaded.snapshot, committed)?);
         engine.frontier = Frontier::stored(&engine.plan, &step)?;
         let seeds = step.seeds(&engine.plan)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use lorewell_agent::{Command, Cx, END, Flow, Goto, Graph, Kind, Result, START, State, node};
+use lorewell_agent::{Command, Cx, Durability, END, Flow, Goto, Graph, Kind, Result, START, State, node};
 
 use crate::{Shelf, done, paused};
 
@@ -247,5 +247,52 @@ async fn a_gate_in_a_graph_inside_stops_the_graph_around() {
         shelf.reopen().await;
         let thread = flow.thread("t", shelf.store.clone());
         assert_eq!(done(thread.resume().await.unwrap()).log, ["x", "y", "after"]);
+    }
+}
+
+/// Writes, asks, and writes again, on the state of the graph around.
+fn shared() -> Flow<Outer> {
+    Graph::new()
+        .node("first", |_: Cx<Outer>| async { Ok(Outer::update().log(["first".to_owned()])) })
+        .node("second", |cx: Cx<Outer>| async move {
+            let word: String = cx.ask("word?").await?;
+            Ok(Outer::update().log([word]))
+        })
+        .node("third", |cx: Cx<Outer>| async move {
+            let word: String = cx.ask("another?").await?;
+            Ok(Outer::update().log([word, format!("{}", cx.state().log.len())]))
+        })
+        .start("first")
+        .edge("first", "second")
+        .edge("second", "third")
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_graph_on_the_same_state_wrote_is_there_after_a_pause_and_only_once() {
+    for durability in [Durability::Sync, Durability::OnExit] {
+        for mut shelf in Shelf::all().await {
+            for inner in [shared(), shared().keep()] {
+                let name = "t";
+                let flow = Graph::new().node("inner", inner).start("inner").build().unwrap();
+                let mut expected = Vec::new();
+                for occasion in ["one", "two"] {
+                    let thread = flow.thread(name, shelf.store.clone());
+                    let mut outcome = thread.run(Outer::update()).durability(durability).await.unwrap();
+                    for word in ["a", "b"] {
+                        let open = paused(outcome).questions;
+                        shelf.reopen().await;
+                        let thread = flow.thread(name, shelf.store.clone());
+                        thread.answer(&open[0].id, format!("{word} {occasion}")).await.unwrap();
+                        outcome = thread.resume().durability(durability).await.unwrap();
+                    }
+                    let seen = (expected.len() + 2).to_string();
+                    expected.extend(["first".to_owned(), format!("a {occasion}"), format!("b {occasion}"), seen]);
+                    assert_eq!(done(outcome).log, expected, "{durability:?}");
+                }
+                shelf.store.delete(name).await.unwrap();
+            }
+        }
     }
 }

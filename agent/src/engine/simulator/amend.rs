@@ -1,11 +1,16 @@
 //! Edits by hand, as the reference makes them.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use lorewell_model::Kind;
 use serde_json::{Value, json};
 
 use super::expected::parse;
+use super::graph::Fields;
+use super::past::{Checkpoint, Next};
 use super::ready::{Ready, Round};
-use super::reference::{Checkpoint, Next, Reference, Status, as_u32};
+use super::reference::{Reference, Status, as_u32};
 use super::rules::{self, Write};
 use crate::checkpoint::EntryKind;
 use crate::engine::TaskKey;
@@ -31,9 +36,9 @@ impl Reference {
             ran.push((runs, done.targets));
         }
         writes.push((last, update));
-        let mut state = self.state.clone();
+        let mut state = Fields::clone(&self.state);
         rules::apply(&self.spec, &mut state, &writes)?;
-        self.state = state;
+        self.state = Rc::new(state);
         if let Some(node) = node {
             ran.push((node.to_owned(), self.choices(node, &self.state)));
         }
@@ -49,13 +54,13 @@ impl Reference {
             let task = &self.tasks[*index];
             next.push((task.node.clone(), task.input.clone(), Some(self.key(*index))));
         }
-        let after = std::collections::BTreeSet::new();
-        records.push(self.step(seq, "edit", &next, &ready, &after));
+        let after = BTreeSet::new();
+        records.push(self.step(seq, "edit", &next, &ready, &after, self.is_behind));
         for (offset, index) in waiting.iter().enumerate() {
             records.extend(self.carried(*index, carried + offset));
         }
         if self.gate_passed && carried == 0 && !waiting.is_empty() {
-            records.push(self.entry(seq + 1, 0, EntryKind::Gate, "", json!({})));
+            records.push(self.entry(seq + 1, 0, EntryKind::Gate, "", &json!({})));
         }
         let (state, history) = (self.state.clone(), self.history.clone());
         self.keep(seq, Checkpoint { state, first: self.first, history, next, after });
@@ -66,11 +71,11 @@ impl Reference {
     fn carried(&self, index: usize, place: usize) -> Vec<Value> {
         let task = &self.tasks[index];
         assert!(!matches!(task.status, Status::Running), "edits are made between runs");
-        let entry = |kind, name: &str, value| self.entry(self.seq() + 1, place, kind, name, value);
+        let entry = |kind, name: &str, value: &Value| self.entry(self.seq() + 1, place, kind, name, value);
         let mut records: Vec<Value> =
-            task.journal.iter().map(|(name, value)| entry(EntryKind::Effect, name, parse(value))).collect();
-        records.extend(task.failure.iter().map(|failed| entry(EntryKind::Failure, "", failed.record.clone())));
-        records.extend(task.asked.iter().map(|asked| entry(EntryKind::Pause, "", asked.clone())));
+            task.journal.iter().map(|(name, value)| entry(EntryKind::Effect, name, &parse(value))).collect();
+        records.extend(task.failure.iter().map(|failed| entry(EntryKind::Failure, "", &failed.record)));
+        records.extend(task.asked.iter().map(|asked| entry(EntryKind::Pause, "", asked)));
         records
     }
 }

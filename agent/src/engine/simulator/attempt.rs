@@ -2,12 +2,13 @@
 //! two of them. It follows what `cx` does, without waiting for anything.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lorewell_model::{Error, Kind};
 use serde_json::{Value, json};
 
 use super::dice::{Dice, Hash};
-use super::graph::{DRAWN, Fields, Spec};
+use super::graph::{DRAWN, Spec};
 use super::script::{Actor, Op, Part, Returned, Target};
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
 use crate::engine::{Journaled, TaskEnd, TaskKey};
@@ -52,7 +53,7 @@ pub(super) struct Task {
     pub(super) journal: BTreeMap<String, Vec<u8>>,
     /// The ids of the questions that it had asked when it paused.
     pub(super) asked: Vec<String>,
-    pub(super) state: Fields,
+    pub(super) state: Arc<Json>,
     pub(super) part: Part,
     /// Whether it fails where it may.
     pub(super) is_failing: bool,
@@ -61,7 +62,7 @@ pub(super) struct Task {
 /// An attempt on its way.
 pub(super) struct Attempt {
     pub(super) of: Task,
-    scope: std::sync::Arc<Scope>,
+    scope: Arc<Scope>,
     at: usize,
     counts: BTreeMap<String, u32>,
     new: Vec<(String, Vec<u8>)>,
@@ -94,7 +95,7 @@ pub(super) enum Ending {
 pub(super) type Journal = (Vec<(String, Vec<u8>)>, usize);
 
 impl Attempt {
-    pub(super) fn new(of: Task, scope: std::sync::Arc<Scope>) -> Self {
+    pub(super) fn new(of: Task, scope: Arc<Scope>) -> Self {
         Self {
             of,
             scope,
@@ -197,10 +198,7 @@ impl Attempt {
     /// The name of the next entry called `name`.
     fn entry(&self, name: &str) -> String {
         let n = self.counts.get(name).copied().unwrap_or(0);
-        match self.of.actor.failed {
-            None => format!("{name}#{n}"),
-            Some(_) => format!("{}!{name}#{n}", self.of.actor.node),
-        }
+        format!("{} {name}#{n}", self.of.actor.node)
     }
 
     fn done(&mut self, name: &str) {
@@ -221,9 +219,9 @@ impl Attempt {
     /// stays the same.
     fn purpose(&self) -> u64 {
         let Actor { node, input, failed, seen: _ } = &self.of.actor;
-        let mut hash = Hash::new();
+        let mut hash = Hash::default();
         hash.text(&format!("{node} {input:?} {failed:?}"));
-        hash.0
+        hash.end()
     }
 
     fn journal(&self) -> Journal {

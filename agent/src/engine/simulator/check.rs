@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde_json::Value;
 
-use super::expected::{given, parse};
+use super::expected::{Looks, given, parse};
 use super::graph::Fields;
 use super::reference::{Reference, Status};
 use super::store::Rows;
-use super::trace::Trace;
+use super::trace::{Line, Trace};
 use crate::checkpoint::EntryKind;
 use crate::engine::{Engine, Launch, Output};
 use crate::graph::Plan;
@@ -18,14 +18,14 @@ use crate::state::Json;
 /// The engine gave the commands that were expected, in that order.
 pub(super) fn same_commands(
     plan: &Plan<Json>,
+    looks: &mut Looks,
     outputs: &VecDeque<Output<Json>>,
     reference: &mut Reference,
     trace: &mut Trace,
 ) {
     let mut expected = std::mem::take(&mut reference.expected).into_iter();
     for output in outputs {
-        let mut given = given(plan, output);
-        trace.say(format!("→ {given}"));
+        let mut given = given(plan, looks, output);
         let expected = expected.next();
         let Some(expected) = expected else { panic!("nothing more was expected, but the engine gave {given}") };
         if let Some(state) = &expected.state {
@@ -34,6 +34,7 @@ pub(super) fn same_commands(
         if given != expected.value {
             panic!("the engine gave\n  {given}\nand this was expected:\n  {}", expected.value);
         }
+        trace.note(Line::Given(given));
     }
     if let Some(missing) = expected.next() {
         panic!("the engine gave nothing where this was expected: {}", missing.value);
@@ -65,7 +66,7 @@ pub(super) fn same_place(engine: &Engine<Json>, reference: &Reference) {
     // When a run has failed, nobody looks at the state in memory again.
     if !reference.over {
         let state: Fields = engine.state().object().into_iter().collect();
-        assert_eq!(state, reference.state, "the state");
+        assert_eq!(state, *reference.state, "the state");
     }
 }
 
@@ -113,10 +114,4 @@ pub(super) fn may_start(rows: &Rows, launch: &Launch<Json>, answers: &BTreeMap<S
             EntryKind::Failure | EntryKind::Answer | EntryKind::Gate => {}
         }
     }
-}
-
-/// Snapshots cost no more than what was written between them.
-pub(super) fn snapshots_are_worth_it(snapshots: &[usize], others: usize) {
-    let but_last: usize = snapshots.iter().rev().skip(1).sum();
-    assert!(but_last <= others, "{but_last} bytes of snapshots for {others} bytes of updates");
 }

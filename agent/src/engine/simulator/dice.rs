@@ -9,9 +9,9 @@ pub(super) struct Dice(u64);
 impl Dice {
     /// Throws for one purpose, which the parts name.
     pub(super) fn of(seed: u64, parts: &[&str]) -> Self {
-        let mut hash = Hash(seed ^ OFFSET);
+        let mut hash = Hash::default();
         parts.iter().for_each(|part| hash.text(part));
-        Self(hash.0)
+        Self(hash.end() ^ seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
 
     pub(super) fn next(&mut self) -> u64 {
@@ -52,21 +52,19 @@ impl Dice {
     }
 }
 
-const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// A hash of text and JSON, FNV-1a; the order of members does not count.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hash(pub(super) u64);
+/// A hash of text and JSON; the order of members does not count.
+#[derive(Debug, Default)]
+pub(super) struct Hash(String);
 
 impl Hash {
-    pub(super) fn new() -> Self {
-        Self(OFFSET)
+    pub(super) fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\0');
     }
 
-    pub(super) fn text(&mut self, text: &str) {
-        for byte in text.bytes().chain([0xff]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+    pub(super) fn end(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(self.0.as_bytes()).as_bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
     }
 
     pub(super) fn value(&mut self, value: &Value) {
@@ -98,10 +96,10 @@ impl Hash {
 pub(super) fn digest<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>) -> u64 {
     let mut fields: Vec<_> = fields.collect();
     fields.sort_unstable_by_key(|(name, _)| *name);
-    let mut hash = Hash::new();
+    let mut hash = Hash::default();
     for (name, value) in fields {
         hash.text(name);
         hash.value(value);
     }
-    hash.0
+    hash.end()
 }

@@ -2,20 +2,23 @@
 //! compared and read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use lorewell_model::Kind;
 use serde_json::{Value, json};
 
 use super::dice::digest;
+use super::past::Next;
 use super::ready::Ready;
-use super::reference::{Next, Reference, Status, Task};
+use super::reference::{Reference, Status, Task};
 use super::rules;
 use super::script::Target;
+use super::store::BORN;
 use crate::checkpoint::{Batch, Body, EntryKind, Record};
 use crate::engine::{End, Launch, Output, Persist};
 use crate::event::Event;
 use crate::graph::Plan;
-use crate::state::Json;
+use crate::state::{Json, Rule};
 
 /// A command that must come.
 #[derive(Debug)]
@@ -38,6 +41,17 @@ impl From<Value> for Expected {
 }
 
 impl Reference {
+    /// All of the state, shortened.
+    pub(super) fn look(&self) -> &Value {
+        self.look.get_or_init(|| whole(self.state.iter()))
+    }
+
+    pub(super) fn stored_state(&self) -> Value {
+        let untracked = self.spec.fields_of(&[Rule::Untracked]);
+        let fields = self.state.iter().filter(|(name, _)| !untracked.contains(&name.as_str()));
+        Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     pub(super) fn snapshot(&self, seq: u64) -> Value {
         json!({"snapshot": [self.scope.branch(), seq], "value": {"s": self.stored_state()}})
     }
@@ -66,13 +80,24 @@ impl Reference {
         json!({"result": [self.scope.branch(), self.seq(), index], "value": value})
     }
 
-    pub(super) fn entry(&self, seq: u64, task: usize, kind: EntryKind, name: &str, value: Value) -> Value {
+    pub(super) fn entry(&self, seq: u64, task: usize, kind: EntryKind, name: &str, value: &Value) -> Value {
         json!({"entry": [self.scope.branch(), seq, task, kind.name(), name], "value": value})
     }
 
-    pub(super) fn step(&self, seq: u64, source: &str, next: &[Next], ready: &Ready, after: &BTreeSet<String>) -> Value {
+    pub(super) fn step(
+        &self,
+        seq: u64,
+        source: &str,
+        next: &[Next],
+        ready: &Ready,
+        after: &BTreeSet<String>,
+        is_deferred: bool,
+    ) -> Value {
         let next: Vec<Value> = next.iter().map(next_task).collect();
-        let mut value = json!({"at": self.now, "source": source, "first": self.first});
+        let mut value = json!({"at": self.now, "source": source, "first": self.first, "born": BORN});
+        if is_deferred {
+            value["deferred"] = json!(true);
+        }
         let parts = [
             ("next", json!(next)),
             ("joins", ready.joins(&self.spec)),
@@ -89,7 +114,7 @@ impl Reference {
         json!({"step": [self.scope.branch(), seq, seq], "value": value})
     }
 
-    pub(super) fn write(&mut self, records: Vec<Value>, durable: bool) {
+    pub(super) fn write(&mut self, records: &[Value], durable: bool) {
         if self.limits.persist == Persist::Each && !records.is_empty() {
             self.expected.push(written(records, durable).into());
         }
@@ -130,11 +155,11 @@ impl Reference {
         self.over = true;
         if self.limits.persist == Persist::AtEnd && !self.is_torn {
             let records = self.at_end();
-            self.expected.push(written(records, true).into());
+            self.expected.push(written(&records, true).into());
         }
         let mut end = json!({ "end": how });
         if how != "failed" {
-            end["state"] = whole(self.state.iter());
+            end["state"] = self.look().clone();
         }
         more.into_iter().for_each(|(name, value)| end[name] = value);
         self.expected.push(end.into());
@@ -145,9 +170,9 @@ impl Reference {
         let Some(head) = self.head else { return Vec::new() };
         let next: Vec<Next> = self.tasks.iter().map(|task| (task.node.clone(), task.input.clone(), task.key)).collect();
         let ready = Ready::after(&self.spec, &self.history);
-        let mut records = vec![self.snapshot(head), self.step(head, "loop", &next, &ready, &self.after)];
+        let mut records = vec![self.snapshot(head), self.step(head, "loop", &next, &ready, &self.after, false)];
         if self.stopped {
-            records.push(self.entry(self.seq(), 0, EntryKind::Gate, "", json!({})));
+            records.push(self.entry(self.seq(), 0, EntryKind::Gate, "", &json!({})));
         }
         for (index, task) in self.tasks.iter().enumerate() {
             records.extend(self.left(index, task));
@@ -156,13 +181,13 @@ impl Reference {
     }
 
     fn left(&self, index: usize, task: &Task) -> Vec<Value> {
-        let entry = |kind, name: &str, value| self.entry(self.seq(), index, kind, name, value);
+        let entry = |kind, name: &str, value: &Value| self.entry(self.seq(), index, kind, name, value);
         let mut records: Vec<Value> =
-            task.unsaved.iter().map(|(name, value)| entry(EntryKind::Effect, name, parse(value))).collect();
-        records.extend(task.failure.iter().map(|failed| entry(EntryKind::Failure, "", failed.record.clone())));
+            task.unsaved.iter().map(|(name, value)| entry(EntryKind::Effect, name, &parse(value))).collect();
+        records.extend(task.failure.iter().map(|failed| entry(EntryKind::Failure, "", &failed.record)));
         match &task.status {
             Status::Finished(_) => records.push(self.whole_result(index)),
-            Status::Paused(pause) => records.push(entry(EntryKind::Pause, "", pause.clone())),
+            Status::Paused(pause) => records.push(entry(EntryKind::Pause, "", pause)),
             Status::Ready | Status::Running | Status::Failed(_) => {}
         }
         records
@@ -180,10 +205,27 @@ fn next_task((node, input, key): &Next) -> Value {
     task
 }
 
+/// What a state looks like, shortened, for as long as it is the same.
+#[derive(Default)]
+pub(super) struct Looks(Option<(Arc<Json>, Value)>);
+
+impl Looks {
+    fn at(&mut self, state: &Arc<Json>) -> Value {
+        match &self.0 {
+            Some((last, look)) if Arc::ptr_eq(last, state) => look.clone(),
+            _ => {
+                let look = whole(state.object().iter());
+                self.0 = Some((state.clone(), look.clone()));
+                look
+            }
+        }
+    }
+}
+
 /// What the engine gave, in the form of what is expected.
-pub(super) fn given(plan: &Plan<Json>, output: &Output<Json>) -> Value {
+pub(super) fn given(plan: &Plan<Json>, looks: &mut Looks, output: &Output<Json>) -> Value {
     match output {
-        Output::Start(launch) => started(plan, launch),
+        Output::Start(launch) => started(plan, looks, launch),
         Output::Write { batch, at_once } => {
             let mut value = batch_written(batch);
             value["at_once"] = json!(at_once);
@@ -192,18 +234,18 @@ pub(super) fn given(plan: &Plan<Json>, output: &Output<Json>) -> Value {
         Output::Emit(event) => json!({ "emit": told(event) }),
         Output::End(End::Done { state, parent }) => {
             assert!(parent.is_none(), "no script goes up");
-            json!({"end": "done", "state": whole(state.object().iter())})
+            json!({"end": "done", "state": looks.at(state)})
         }
         Output::End(End::Paused { questions, gates, state }) => {
             let gates = gates.iter().map(|gate| json!(gate)).collect();
-            let state = whole(state.object().iter());
+            let state = looks.at(state);
             json!({"end": "paused", "questions": questions, "gates": sorted(gates), "state": state})
         }
         Output::End(End::Failed(error)) => json!({"end": "failed", "kind": error.kind()}),
     }
 }
 
-fn started(plan: &Plan<Json>, launch: &Launch<Json>) -> Value {
+fn started(plan: &Plan<Json>, looks: &mut Looks, launch: &Launch<Json>) -> Value {
     let journal: BTreeMap<&String, String> =
         launch.journal.iter().flat_map(|journal| journal.iter()).map(|(name, value)| (name, as_text(value))).collect();
     let input: Option<Value> = launch.input.as_ref().map(|input| input.read().expect("inputs are JSON"));
@@ -212,19 +254,19 @@ fn started(plan: &Plan<Json>, launch: &Launch<Json>) -> Value {
         "input": input, "failed": launch.failure.as_ref().map(|failure| &failure.message),
         "key": [launch.key.seq, launch.key.index], "seq": launch.seq, "journal": journal, "fresh": launch.fresh,
         "asked": launch.asked.as_ref().map(|asked| &asked.ids),
-        "state": whole(launch.state.object().iter()), "alone": launch.alone, "waits": !launch.delay.is_zero(),
+        "state": looks.at(&launch.state), "alone": launch.alone, "waits": !launch.delay.is_zero(),
     })
 }
 
 /// What is to be stored, as the reference says it.
-pub(super) fn written(records: Vec<Value>, durable: bool) -> Value {
+pub(super) fn written(records: &[Value], durable: bool) -> Value {
     json!({"write": records, "durable": durable, "at_once": false})
 }
 
 pub(super) fn batch_written(batch: &Batch) -> Value {
     assert!(batch.forks.is_empty() && batch.head.is_none() && batch.prune.is_none(), "the engine writes only records");
     let records: Vec<Value> = batch.records.iter().map(record).collect();
-    written(records, batch.durable)
+    written(&records, batch.durable)
 }
 
 fn record(Record { place, body }: &Record) -> Value {

@@ -188,7 +188,7 @@ impl Chooser {
     fn choose(&self, state: &Json) -> Result<Vec<Goto>> {
         let object = state.object();
         let seen = digest(object.iter().filter(|(name, _)| *name != DRAWN && !name.starts_with("untracked")));
-        let chosen = script::choose(self.seed, self.index, &self.targets, seen, &object[COUNT]);
+        let chosen = script::choose(self.seed, self.index, &self.targets, seen, object.get(COUNT));
         Ok(chosen.into_iter().map(script::Target::goto).collect())
     }
 }

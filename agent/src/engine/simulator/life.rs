@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::attempt::{Attempt, Ending, Progress, Task};
 use super::check;
-use super::graph::Fields;
+use super::expected::Looks;
 use super::reference::{Reference, Start, Status};
 use super::script::Actor;
+use super::trace::Line;
 use super::world::World;
 use crate::checkpoint::Batch;
 use crate::engine::{Begin, Engine, Input, Launch, Output, Persist};
@@ -31,6 +32,9 @@ pub(super) struct Life {
     /// Batches that are on their way to the store.
     behind: VecDeque<Batch>,
     pub(super) is_background: bool,
+    looks: Looks,
+    /// The newest checkpoint at which the engine and the reference were held against each other.
+    seen_at: Option<u64>,
     /// The newest checkpoint when it was opened.
     stood: Option<u64>,
 }
@@ -48,6 +52,8 @@ pub(super) enum Fate {
 impl Life {
     pub(super) fn new(engine: Engine<Json>, reference: Reference, answers: BTreeMap<String, Value>) -> Self {
         Self {
+            looks: Looks::default(),
+            seen_at: reference.head,
             stood: reference.head,
             engine,
             reference,
@@ -61,15 +67,15 @@ impl Life {
     }
 
     /// Begins a run, or goes on with the one that was left.
-    pub(super) fn start(&mut self, world: &mut World, start: Option<Start>) -> Fate {
+    pub(super) fn start(&mut self, world: &mut World, start: Option<&Start>) -> Fate {
         world.trace.say(format!("run {:?} with {:?}", start, self.reference.limits));
         let now = world.tick();
         self.reference.now = now;
-        let input = match &start {
+        let input = match start {
             None => Input::Resume { now },
             Some(start) => Input::Begin { input: Begin::Input(Self::input(&world.plan.blank, start)), now },
         };
-        match &start {
+        match start {
             None => self.reference.open(),
             Some(start) => self.reference.begin(start),
         }
@@ -92,7 +98,7 @@ impl Life {
     fn handle(&mut self, world: &mut World, input: Input<Json>) -> Fate {
         let mut out = VecDeque::new();
         self.engine.handle(input, &mut out);
-        check::same_commands(&world.plan, &out, &mut self.reference, &mut world.trace);
+        check::same_commands(&world.plan, &mut self.looks, &out, &mut self.reference, &mut world.trace);
         self.perform(world, out)
     }
 
@@ -115,6 +121,12 @@ impl Life {
         if let Some(batch) = self.behind.pop_front() {
             return world.store_batch(batch);
         }
+        if world.cancels() {
+            world.trace.count("cancels");
+            self.reference.cancel();
+            (self.attempts, self.mail) = (Vec::new(), Vec::new());
+            return self.handle(world, Input::Cancel);
+        }
         if self.told.is_empty() || !world.is_calm_over(30) {
             return Fate::On;
         }
@@ -130,7 +142,7 @@ impl Life {
     }
 
     fn tell(&mut self, world: &mut World, task: u32, attempt: u32, ending: &Ending) -> Fate {
-        world.trace.say(format!("task {task}, attempt {attempt} ends: {ending:?}"));
+        world.trace.note(Line::Ended(task, attempt, ending.clone()));
         let now = world.tick();
         self.reference.now = now;
         self.reference.ended(task, attempt, ending);
@@ -189,7 +201,7 @@ impl Life {
                 return Fate::Dies;
             }
             let fate = match output {
-                Output::Start(launch) => self.launched(world, launch),
+                Output::Start(launch) => self.launched(world, &launch),
                 Output::Write { batch, .. } if self.is_background => {
                     self.behind.push_back(batch);
                     Fate::On
@@ -209,22 +221,25 @@ impl Life {
                 }
             }
         }
-        check::same_place(&self.engine, &self.reference);
+        if self.seen_at != self.reference.head {
+            check::same_place(&self.engine, &self.reference);
+            self.seen_at = self.reference.head;
+        }
         check::as_much_runs_as_may(&self.reference, self.attempts.len());
         Fate::On
     }
 
-    fn launched(&mut self, world: &mut World, launch: Launch<Json>) -> Fate {
+    fn launched(&mut self, world: &mut World, launch: &Launch<Json>) -> Fate {
         if let Some(store) = &world.store {
-            check::may_start(&store.rows(), &launch, &self.answers);
+            check::may_start(&store.rows(), launch, &self.answers);
         }
         world.trace.count("starts");
-        world.count_start(&launch);
+        world.count_start(launch);
         let spec = world.spec.clone();
-        let state: Fields = launch.state.object().into_iter().collect();
+        let state = launch.state.clone();
         let actor = Actor {
             node: world.plan.node(launch.node).name.to_string(),
-            seen: spec.view(state.iter()),
+            seen: spec.view(state.object().iter()),
             input: launch.input.as_ref().map(|input| input.read().expect("inputs are JSON")),
             failed: launch.failure.as_ref().map(|failure| failure.message.clone()),
         };

@@ -1,7 +1,7 @@
 //! The reference: what a run must do, one event at a time, in the plainest way there is. It takes the same events as the
 //! engine and says which commands must come of them; nothing of the engine's is used to find that out.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use lorewell_model::Kind;
 use serde_json::{Value, json};
 
 use super::attempt::{Ending, Journal};
-use super::expected::{Expected, as_text, written};
+use super::expected::{self, Expected, as_text, written};
 use super::graph::{COUNT, Fields, Spec};
+use super::past::{Checkpoint, Next, Past};
 use super::ready::{Ready, Round};
 use super::rules::{self, Write};
 use super::script::{self, Returned, Target};
-use super::{expected, store::Rows};
 use crate::checkpoint::{EntryKey, EntryKind};
 use crate::engine::{Limits, Persist, TaskKey};
 use crate::graph::{END, START};
@@ -30,7 +30,8 @@ pub(super) struct Reference {
     pub(super) past: Rc<RefCell<Past>>,
     pub(super) head: Option<u64>,
     pub(super) first: u64,
-    pub(super) state: Fields,
+    pub(super) state: Rc<Fields>,
+    pub(super) look: OnceCell<Value>,
     /// Everything since the run began.
     pub(super) history: Vec<Round>,
     pub(super) tasks: Vec<Task>,
@@ -39,33 +40,15 @@ pub(super) struct Reference {
     pub(super) gate_passed: bool,
     pub(super) stopped: bool,
     pub(super) is_torn: bool,
+    /// Whether a run that stores at its end only has gone on from here and was lost.
+    pub(super) is_behind: bool,
     pub(super) over: bool,
     pub(super) fresh: bool,
-    /// An earlier run went on from here and stored nothing.
-    pub(super) is_behind: bool,
     attempts: u32,
     pub(super) ahead: BTreeMap<(u64, EntryKey), Vec<u8>>,
     pub(super) now: u64,
     pub(super) expected: Vec<Expected>,
 }
-
-/// All that was ever reached, by branch and number, whether or not it was stored.
-#[derive(Default)]
-pub(super) struct Past {
-    pub(super) checkpoints: BTreeMap<(u32, u64), Checkpoint>,
-    pub(super) produced: BTreeMap<(u32, u64, u32), Done>,
-}
-
-#[derive(Clone)]
-pub(super) struct Checkpoint {
-    pub(super) state: Fields,
-    pub(super) first: u64,
-    pub(super) history: Vec<Round>,
-    pub(super) next: Vec<Next>,
-    pub(super) after: BTreeSet<String>,
-}
-
-pub(super) type Next = (String, Option<Value>, Option<TaskKey>);
 
 pub(super) struct Task {
     pub(super) node: String,
@@ -108,18 +91,6 @@ pub(super) struct Failed {
 pub(super) enum Start {
     State(Fields),
     Update(Value),
-}
-
-impl Past {
-    /// The greatest number of a branch.
-    pub(super) fn branches(&self) -> u32 {
-        self.checkpoints.last_key_value().map_or(0, |((branch, _), _)| *branch)
-    }
-
-    pub(super) fn fork(&mut self, from: (u32, u64), to: (u32, u64)) {
-        let checkpoint = self.checkpoints[&from].clone();
-        self.checkpoints.insert(to, checkpoint);
-    }
 }
 
 impl Task {
@@ -166,7 +137,7 @@ impl Reference {
         let mut records = Vec::new();
         match start {
             Start::State(fields) => {
-                self.state = fields.clone();
+                self.state = Rc::new(fields.clone());
                 records.push(self.snapshot(seq));
             }
             Start::Update(update) => {
@@ -174,7 +145,8 @@ impl Reference {
                 self.identify(&mut update, TaskKey { seq, index: 0 }, "");
                 let [update] = update;
                 let stored = json!({"u": [rules::tracked(&self.spec, &update)]});
-                rules::apply(&self.spec, &mut self.state, &[(0, update)]).expect("an input conflicts with nothing");
+                rules::apply(&self.spec, Rc::make_mut(&mut self.state), &[(0, update)])
+                    .expect("an input conflicts with nothing");
                 // What the tasks that are given up have stored must not count.
                 let is_alone = self.tasks.is_empty();
                 records.push(if is_alone { self.result(seq, 0, stored) } else { self.snapshot(seq) });
@@ -221,8 +193,8 @@ impl Reference {
 
     fn stop_at(&mut self, gates: &BTreeSet<(String, &'static str)>) {
         if self.limits.persist != Persist::Nothing {
-            let record = self.entry(self.seq(), 0, EntryKind::Gate, "", json!({}));
-            self.write(vec![record], true);
+            let record = self.entry(self.seq(), 0, EntryKind::Gate, "", &json!({}));
+            self.write(&[record], true);
         }
         self.stopped = true;
         let gates = gates.iter().map(|(node, side)| json!({"path": "", "node": node, "side": side})).collect();
@@ -255,6 +227,11 @@ impl Reference {
         self.expected.push(start.into());
     }
 
+    /// Stops where it stands.
+    pub(super) fn cancel(&mut self) {
+        self.fail_run(Kind::Cancelled);
+    }
+
     /// An attempt has ended.
     pub(super) fn ended(&mut self, task: u32, attempt: u32, ending: &Ending) {
         let index = task as usize;
@@ -276,9 +253,9 @@ impl Reference {
                     asked["by_handler"] = json!(true);
                 }
                 let pause = asked;
-                records.push(self.entry(self.seq(), index, EntryKind::Pause, "", pause.clone()));
+                records.push(self.entry(self.seq(), index, EntryKind::Pause, "", &pause));
                 self.tasks[index].status = Status::Paused(pause);
-                self.write(records, false);
+                self.write(&records, false);
             }
             Ending::Failed { kind, message, journal } => {
                 let records = self.journal(index, journal);
@@ -305,7 +282,7 @@ impl Reference {
         }
         let mut updates = updates.clone();
         self.identify(&mut updates, self.key(index), &node);
-        let mut own = self.state.clone();
+        let mut own = Fields::clone(&self.state);
         let writes: Vec<Write> = updates.iter().map(|update| (index, update.clone())).collect();
         rules::apply(&self.spec, &mut own, &writes).expect("a task does not conflict with itself");
         let mut targets: Vec<Target> = targets.iter().filter(|target| target.node() != END).cloned().collect();
@@ -319,7 +296,7 @@ impl Reference {
         }
         if self.limits.persist == Persist::Each {
             let record = self.whole_result(index);
-            self.write(vec![record], false);
+            self.write(&[record], false);
             self.done_mut(index).is_stored = true;
         }
         self.show(index);
@@ -332,7 +309,7 @@ impl Reference {
         let is_retryable = matches!(kind, Kind::RateLimited | Kind::Timeout | Kind::Unavailable);
         if is_retryable && tries < node.attempts_max {
             self.emit_task(index, json!({"event": "retrying", "attempt": tries, "error": message}));
-            self.write(records, false);
+            self.write(&records, false);
             return self.launch(index, true);
         }
         let handler = node.on_error.clone().filter(|_| self.tasks[index].failure.is_none());
@@ -343,11 +320,11 @@ impl Reference {
         self.emit_task(index, event);
         let Some(handler) = handler else {
             self.tasks[index].status = Status::Failed(kind);
-            return self.write(records, false);
+            return self.write(&records, false);
         };
         let record = json!({"node": runs, "kind": kind, "message": message});
-        records.push(self.entry(self.seq(), index, EntryKind::Failure, "", record.clone()));
-        self.write(records, false);
+        records.push(self.entry(self.seq(), index, EntryKind::Failure, "", &record));
+        self.write(&records, false);
         (self.tasks[index].failure, self.tasks[index].tries) = (Some(Failed { handler, record }), 0);
         self.tasks[index].asked = None;
         self.launch(index, false);
@@ -362,7 +339,7 @@ impl Reference {
             _ => None,
         });
         if self.limits.persist == Persist::Each {
-            self.expected.push(written(Vec::new(), true).into());
+            self.expected.push(written(&[], true).into());
         }
         if let Some(kind) = failed {
             return self.fail_run(kind);
@@ -384,13 +361,13 @@ impl Reference {
             writes.extend(done.updates.into_iter().map(|update| (index, update)));
             ran.push((runs, done.targets));
         }
-        let mut state = self.state.clone();
+        let mut state = Fields::clone(&self.state);
         if let Err(kind) = rules::apply(&self.spec, &mut state, &writes) {
             // Nobody knows how much of the next state is there.
             self.is_torn = true;
             return self.fail_run(kind);
         }
-        self.state = state;
+        self.state = Rc::new(state);
         self.history.push(Round { ran, others_wait: false });
         self.checkpoint("loop", records);
         self.open();
@@ -402,12 +379,8 @@ impl Reference {
         let after = self.gates_after(self.tasks.iter().map(|task| task.node.clone()));
         let at_once = self.limits.persist == Persist::AtEnd && source == "input";
         if self.limits.persist == Persist::Each || at_once {
-            let mut step = self.step(seq, source, &next, &ready, &after);
-            if at_once {
-                step["value"]["deferred"] = json!(true);
-            }
-            records.push(step);
-            let mut value = written(records, true);
+            records.push(self.step(seq, source, &next, &ready, &after, at_once));
+            let mut value = written(&records, true);
             value["at_once"] = json!(at_once);
             self.expected.push(Expected::with_state(value, self.stored_state()));
         }
@@ -430,20 +403,11 @@ impl Reference {
         }
     }
 
-    /// Takes a checkpoint as the newest, with its tasks and what was stored of them ahead of it.
-    pub(super) fn keep(&mut self, seq: u64, checkpoint: Checkpoint) {
-        self.head = Some(seq);
-        self.gate_passed = false;
-        self.tasks = checkpoint.next.iter().cloned().map(Task::new).collect();
-        self.past.borrow_mut().checkpoints.insert((self.scope.branch(), seq), checkpoint);
-        self.take_ahead();
-    }
-
     pub(super) fn choices(&self, from: &str, state: &Fields) -> Vec<Target> {
         let branches = self.spec.branches.iter().enumerate().filter(|(_, branch)| branch.from == from);
         let seen = self.spec.view(state.iter());
         let chosen = branches
-            .flat_map(|(index, branch)| script::choose(self.spec.seed, index, &branch.targets, seen, &state[COUNT]));
+            .flat_map(|(index, branch)| script::choose(self.spec.seed, index, &branch.targets, seen, state.get(COUNT)));
         chosen.filter(|target| target.node() != END).collect()
     }
 
@@ -471,12 +435,6 @@ impl Reference {
         }
     }
 
-    pub(super) fn stored_state(&self) -> Value {
-        let untracked = self.spec.fields_of(&[Rule::Untracked]);
-        let fields = self.state.iter().filter(|(name, _)| !untracked.contains(&name.as_str()));
-        Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect())
-    }
-
     /// Keeps what an attempt has journalled; returns records of what is not stored.
     fn journal(&mut self, index: usize, (entries, stored): &Journal) -> Vec<Value> {
         let unsaved = &entries[*stored..];
@@ -486,7 +444,7 @@ impl Reference {
             return Vec::new();
         }
         let record = |(name, value): &(String, Vec<u8>)| {
-            self.entry(self.seq(), index, EntryKind::Effect, name, expected::parse(value))
+            self.entry(self.seq(), index, EntryKind::Effect, name, &expected::parse(value))
         };
         unsaved.iter().map(record).collect()
     }
@@ -502,13 +460,14 @@ impl Reference {
             "key": [key.seq, key.index], "seq": self.seq(), "journal": journal,
             "fresh": self.fresh && task.tries == 1 && task.failure.is_none(),
             "asked": task.asked.as_ref().map(|asked| &asked["ids"]),
-            "state": expected::whole(self.state.iter()), "alone": self.tasks.len() == 1, "waits": waits,
+            "state": self.look(), "alone": self.tasks.len() == 1, "waits": waits,
         })
     }
 
     pub(super) fn fresh(spec: Rc<Spec>, scope: Arc<Scope>, limits: Limits, past: Rc<RefCell<Past>>) -> Self {
         Self {
-            state: spec.blank(),
+            state: Rc::new(spec.blank()),
+            look: OnceCell::new(),
             spec,
             scope,
             limits,
@@ -521,81 +480,14 @@ impl Reference {
             gate_passed: false,
             stopped: false,
             is_torn: false,
+            is_behind: false,
             over: false,
             fresh: true,
-            is_behind: false,
             attempts: 0,
             ahead: BTreeMap::new(),
             now: 0,
             expected: Vec::new(),
         }
-    }
-
-    /// Takes up where what is stored leaves off.
-    pub(super) fn restore(mut self, rows: Rows, answers: &BTreeMap<String, Value>) -> Self {
-        self.fresh = false;
-        self.ahead = rows.entries;
-        self.is_behind = rows.is_deferred;
-        let Some(newest) = rows.newest else { return self };
-        let checkpoint = self.past.borrow().checkpoints[&newest].clone();
-        self.state = checkpoint.state.clone();
-        rules::forget(&self.spec, &mut self.state);
-        (self.first, self.history) = (checkpoint.first, checkpoint.history.clone());
-        self.after = checkpoint.after.clone();
-        let state = self.state.clone();
-        self.keep(newest.1, Checkpoint { state, ..checkpoint });
-        for place in rows.results {
-            let mut done = self.past.borrow().produced[&(self.scope.branch(), self.seq(), place)].clone();
-            done.updates = done.updates.iter().map(|update| rules::tracked(&self.spec, update)).collect();
-            (done.is_stored, done.is_told) = (true, true);
-            self.tasks[place as usize].status = Status::Finished(done);
-        }
-        for task in &mut self.tasks {
-            let Some(asked) = task.asked.clone() else { continue };
-            let seen = |id: &Value| asked["seen"].as_array().is_some_and(|seen| seen.contains(id));
-            let has_news = asked["questions"].as_array().into_iter().flatten().any(|question| {
-                question["id"].as_str().is_some_and(|id| answers.contains_key(id)) && !seen(&question["id"])
-            });
-            if !task.is_finished() && !has_news {
-                task.status = Status::Paused(asked);
-            }
-        }
-        self
-    }
-
-    fn take_ahead(&mut self) {
-        let seq = self.seq();
-        let later =
-            self.ahead.split_off(&(seq + 1, EntryKey { task: 0, kind: EntryKind::Effect, name: String::new() }));
-        let now = std::mem::replace(&mut self.ahead, later);
-        for ((at, key), value) in now.into_iter().filter(|((at, _), _)| *at == seq) {
-            let Some(task) = self.tasks.get_mut(key.task as usize) else {
-                self.ahead.insert((at, key), value);
-                continue;
-            };
-            match key.kind {
-                EntryKind::Effect => drop(task.journal.insert(key.name, value)),
-                EntryKind::Failure => {
-                    let handler = self.spec.node(&task.node).on_error.clone();
-                    let record = expected::parse(&value);
-                    task.failure = handler.map(|handler| Failed { handler, record });
-                }
-                EntryKind::Pause => task.asked = Some(expected::parse(&value)),
-                EntryKind::Gate => self.gate_passed = true,
-                EntryKind::Answer => {}
-            }
-        }
-        for task in &mut self.tasks {
-            // What a node asked is not what its error handler asks.
-            task.asked.take_if(|asked| asked["by_handler"].as_bool().unwrap_or(false) != task.failure.is_some());
-        }
-    }
-
-    /// The ids of the questions that are open, answered or not.
-    pub(super) fn asked(&self) -> Vec<String> {
-        let tasks = self.tasks.iter().filter(|task| !task.is_finished());
-        let asked = tasks.filter_map(|task| task.asked.as_ref()).filter_map(|asked| asked["questions"].as_array());
-        asked.flatten().filter_map(|question| question["id"].as_str().map(str::to_owned)).collect()
     }
 }
 

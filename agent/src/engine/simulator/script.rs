@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::dice::{Dice, Hash};
-use super::graph::{COUNT, Fields, LOG, Spec};
+use super::graph::{COUNT, LOG, Spec};
 use crate::graph::{END, Goto};
-use crate::state::Rule;
+use crate::state::{Json, Rule};
 
 /// Where a task leads.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,11 +75,11 @@ pub(super) struct Actor {
 
 impl Actor {
     fn dice(&self, seed: u64, what: &str) -> Dice {
-        let mut hash = Hash::new();
+        let mut hash = Hash::default();
         if let Some(input) = &self.input {
             hash.value(input);
         }
-        let (seen, input) = (self.seen.to_string(), hash.0.to_string());
+        let (seen, input) = (self.seen.to_string(), hash.end().to_string());
         Dice::of(seed, &[what, &self.node, &seen, &input, self.failed.as_deref().unwrap_or("")])
     }
 
@@ -89,7 +89,7 @@ impl Actor {
         for _ in 0..dice.below(4) {
             let op = match dice.below(10) {
                 0..=2 => Op::Draw,
-                3..=7 => Op::Effect(*dice.pick::<&str>(&["pay", "mail"])),
+                3..=7 => Op::Effect(dice.pick::<&str>(&["pay", "mail"])),
                 _ => Op::Ask(1 + dice.below(2)),
             };
             // Questions are what holds a run up most.
@@ -120,10 +120,10 @@ impl Actor {
     }
 
     /// What it returns when it was given these answers and results.
-    pub(super) fn returns(&self, spec: &Spec, state: &Fields, given: &[Value]) -> Returned {
-        let mut hash = Hash::new();
+    pub(super) fn returns(&self, spec: &Spec, state: &Json, given: &[Value]) -> Returned {
+        let mut hash = Hash::default();
         given.iter().for_each(|value| hash.value(value));
-        let mut dice = self.dice(spec.seed, &format!("returns {}", hash.0));
+        let mut dice = self.dice(spec.seed, &format!("returns {}", hash.end()));
         let updates = match dice.below(20) {
             0 => 0,
             1 | 2 => 2,
@@ -132,7 +132,7 @@ impl Actor {
         let updates = (0..updates).map(|index| self.update(spec, state, &mut dice, index)).collect();
         let mut targets = Vec::new();
         let node = spec.node(&self.node);
-        let (is_small, is_large) = (counted(&state[COUNT]) < 12, counted(&state[COUNT]) > 40);
+        let (is_small, is_large) = (counted(state.get(COUNT)) < 12, counted(state.get(COUNT)) > 40);
         for name in dice.some(&node.goto, if is_large { 1 } else { 3 }) {
             let is_sent = is_small && dice.percent(40);
             targets.push(if is_sent { Target::Send(name, json!(dice.below(9))) } else { Target::Pull(name) });
@@ -143,7 +143,7 @@ impl Actor {
         Returned { updates, targets }
     }
 
-    fn update(&self, spec: &Spec, state: &Fields, dice: &mut Dice, index: usize) -> Value {
+    fn update(&self, spec: &Spec, state: &Json, dice: &mut Dice, index: usize) -> Value {
         let mut set = Map::new();
         let mut replace = Map::new();
         if index == 0 {
@@ -157,7 +157,7 @@ impl Actor {
                 Rule::Last | Rule::Untracked | Rule::Ephemeral if n < 9 => json!(n * 7),
                 Rule::Append if n < 25 && field.name == "list" => json!([n, self.node]),
                 Rule::Merge if n < 30 => json!({ *dice.pick(&["a", "b", "c"]): n }),
-                Rule::Messages if n < 30 => messages(&state[&field.name], dice, index == 0),
+                Rule::Messages if n < 30 => messages(state.get(&field.name), dice, index == 0),
                 Rule::Max | Rule::Min if n < 4 => Value::Null,
                 Rule::Max | Rule::Min if n < 30 => json!(dice.below(100)),
                 Rule::Sum if n < 25 && field.name != COUNT => json!(f64::from(u32::try_from(n).unwrap_or(0)) / 4.0),
@@ -180,8 +180,9 @@ impl Actor {
 }
 
 /// Edits of messages, which never remove what is not there.
-fn messages(kept: &Value, dice: &mut Dice, is_first: bool) -> Value {
-    let ids: Vec<&str> = kept.as_array().into_iter().flatten().filter_map(|message| message["id"].as_str()).collect();
+fn messages(kept: Option<&Value>, dice: &mut Dice, is_first: bool) -> Value {
+    let ids: Vec<&str> =
+        kept.and_then(Value::as_array).into_iter().flatten().filter_map(|message| message["id"].as_str()).collect();
     let text = dice.below(100);
     json!([match dice.below(6) {
         0 if !ids.is_empty() && is_first => json!({"$remove": dice.pick(&ids)}),
@@ -191,12 +192,12 @@ fn messages(kept: &Value, dice: &mut Dice, is_first: bool) -> Value {
     }])
 }
 
-fn counted(count: &Value) -> u64 {
-    count.as_u64().unwrap_or(0)
+fn counted(count: Option<&Value>) -> u64 {
+    count.and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Where a branch goes.
-pub(super) fn choose(seed: u64, index: usize, targets: &[String], seen: u64, count: &Value) -> Vec<Target> {
+pub(super) fn choose(seed: u64, index: usize, targets: &[String], seen: u64, count: Option<&Value>) -> Vec<Target> {
     let mut dice = Dice::of(seed, &["branch", &index.to_string(), &seen.to_string()]);
     let count = counted(count);
     if count > 60 || dice.percent(if count > 40 { 75 } else { 12 }) {
@@ -216,9 +217,9 @@ pub(super) fn choose(seed: u64, index: usize, targets: &[String], seen: u64, cou
 
 /// The function of the fields with a rule of their own: order shows in it.
 pub(super) fn fold(kept: &Value, written: &Value) -> Value {
-    let mut hash = Hash::new();
+    let mut hash = Hash::default();
     hash.value(written);
-    json!((kept.as_u64().unwrap_or(0) * 31 + hash.0 % 1000) % 1_000_003)
+    json!((kept.as_u64().unwrap_or(0) * 31 + hash.end() % 1000) % 1_000_003)
 }
 
 /// The answer to a question.

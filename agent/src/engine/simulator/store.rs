@@ -8,28 +8,31 @@ use lorewell_model::Result;
 
 use super::dice::Dice;
 use super::expected::parse;
-use crate::checkpoint::{Batch, Body, Checkpoints, Claim, EntryKey, Fork, Loaded, Memory, Span};
+use crate::checkpoint::{
+    Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Fork, Loaded, Memory, Place, Record, SEQ_MAX, Span,
+};
+use crate::engine::ROW_WEIGHT;
 
 /// The name of the one thread.
 pub(super) const THREAD: &str = "simulated";
+/// When it was made, as stores count.
+pub(super) const BORN: u64 = 7;
 
 /// A thread in a store.
 pub(super) struct Store {
+    /// Whether some runs store all they have when they end.
+    has_exits: bool,
     memory: Memory,
     claim: Claim,
     log: Vec<Batch>,
     /// Batches before this one survive a power cut.
     safe: usize,
-    pub(super) bytes: Bytes,
-}
-
-/// How much was written.
-#[derive(Debug, Default)]
-pub(super) struct Bytes {
-    /// Of snapshots that came with a superstep.
-    pub(super) snapshots: Vec<usize>,
-    /// Of all else, with what a row costs.
-    pub(super) others: usize,
+    /// What the log says, by branch and number.
+    steps: BTreeMap<(u32, u64), bool>,
+    results: BTreeSet<(u32, u64, u32)>,
+    entries: BTreeMap<(u32, u64, EntryKey), Vec<u8>>,
+    forks: Vec<Fork>,
+    head: u32,
 }
 
 /// What the reference needs to know of a thread.
@@ -37,8 +40,8 @@ pub(super) struct Bytes {
 pub(super) struct Rows {
     /// The branch and number of the newest checkpoint.
     pub(super) newest: Option<(u32, u64)>,
-    /// Whether it says that supersteps after it may have run.
-    pub(super) is_deferred: bool,
+    /// Whether supersteps after it may have run that were never stored.
+    pub(super) is_behind: bool,
     /// Tasks of the open superstep whose results are there.
     pub(super) results: BTreeSet<u32>,
     /// Entries above the newest checkpoint.
@@ -46,20 +49,39 @@ pub(super) struct Rows {
 }
 
 impl Store {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(has_exits: bool) -> Self {
         let memory = Memory::new();
         let claim = now(memory.claim(THREAD)).expect("nobody else claims it");
-        Self { memory, claim, log: Vec::new(), safe: 0, bytes: Bytes::default() }
+        Self {
+            has_exits,
+            memory,
+            claim,
+            log: Vec::new(),
+            safe: 0,
+            steps: BTreeMap::new(),
+            results: BTreeSet::new(),
+            entries: BTreeMap::new(),
+            forks: Vec::new(),
+            head: 0,
+        }
     }
 
     pub(super) fn write(&mut self, batch: Batch) -> Result<()> {
+        if is_superstep(&batch) && !self.has_exits {
+            self.check_snapshot(&batch);
+        }
         now(self.memory.write(&self.claim, batch.clone()))?;
-        for record in &batch.records {
-            match &record.body {
-                Body::Snapshot(value) if is_superstep(&batch) => self.bytes.snapshots.push(value.len()),
+        self.forks.extend(batch.forks.iter().cloned());
+        self.head = batch.head.unwrap_or(self.head);
+        for Record { place: Place { branch, seq, .. }, body } in &batch.records {
+            match body {
                 Body::Snapshot(_) => {}
-                Body::Step { value, .. } | Body::Result { value, .. } | Body::Entry { value, .. } => {
-                    self.bytes.others += value.len() + 256;
+                Body::Step { value, .. } => {
+                    self.steps.insert((*branch, *seq), parse(value)["deferred"] == true);
+                }
+                Body::Result { task, .. } => drop(self.results.insert((*branch, *seq, *task))),
+                Body::Entry { key, value } => {
+                    self.entries.insert((*branch, *seq, key.clone()), value.clone());
                 }
             }
         }
@@ -69,6 +91,22 @@ impl Store {
             self.safe = self.log.len();
         }
         Ok(())
+    }
+
+    /// A snapshot that goes with a superstep costs no more than what was written since the last one.
+    fn check_snapshot(&self, batch: &Batch) {
+        if !batch.records.iter().any(|record| matches!(record.body, Body::Snapshot(_))) {
+            return;
+        }
+        let loaded = self.load();
+        let row = usize::try_from(ROW_WEIGHT).expect("it is small");
+        let new = batch.records.iter().map(|record| match &record.body {
+            Body::Result { value, .. } => value.len() + row,
+            Body::Step { .. } | Body::Snapshot(_) | Body::Entry { .. } => 0,
+        });
+        let since = loaded.results.iter().map(|result| result.value.len() + row).chain(new).sum::<usize>();
+        let last = loaded.snapshot.map_or(0, |(_, value)| value.len());
+        assert!(since > last, "a snapshot after {since} bytes of updates, and the last one had {last}");
     }
 
     /// Someone else takes the thread over, as after the death of a process.
@@ -82,12 +120,11 @@ impl Store {
         let kept = self.safe + dice.below(self.log.len() - self.safe + 1);
         let lost = self.log.len() - kept;
         let log: Vec<Batch> = self.log.drain(..kept).collect();
-        let bytes = std::mem::take(&mut self.bytes);
-        *self = Self::new();
+        *self = Self::new(self.has_exits);
         for batch in log {
             self.write(batch).expect("it could be written before");
         }
-        (self.safe, self.bytes) = (self.log.len(), bytes);
+        self.safe = self.log.len();
         lost
     }
 
@@ -97,60 +134,43 @@ impl Store {
     }
 
     pub(super) fn head(&self) -> u32 {
-        self.log.iter().filter_map(|batch| batch.head).next_back().unwrap_or(0)
-    }
-
-    fn forks(&self) -> Vec<Fork> {
-        self.log.iter().flat_map(|batch| batch.forks.iter().cloned()).collect()
+        self.head
     }
 
     /// The branch that runs go on from and those that it came from, with the last checkpoint that counts of each.
     fn lineage(&self) -> Vec<(u32, u64)> {
-        let mut lineage = vec![(self.head(), crate::checkpoint::SEQ_MAX)];
-        while let Some(fork) = self.forks().iter().find(|fork| Some(fork.branch) == lineage.last().map(|last| last.0)) {
+        let mut lineage = vec![(self.head, SEQ_MAX)];
+        let mut at = self.head;
+        while let Some(fork) = self.forks.iter().find(|fork| fork.branch == at) {
             lineage.push((fork.from, fork.seq));
+            at = fork.from;
         }
         lineage
     }
 
-    /// The checkpoints of the lineage, each with its branch, read off the log.
+    /// The checkpoints of the lineage, each with its branch.
     pub(super) fn checkpoints(&self) -> BTreeMap<u64, u32> {
         let mut found = BTreeMap::new();
         for (branch, bound) in self.lineage() {
-            let steps = self.records().filter(|record| record.0 == branch && record.1 <= bound);
-            for (_, seq, _) in steps.filter(|(.., body)| matches!(body, Body::Step { .. })) {
-                found.entry(seq).or_insert(branch);
+            for ((branch, seq), _) in self.steps.range((branch, 0)..=(branch, bound)) {
+                found.entry(*seq).or_insert(*branch);
             }
         }
         found
     }
 
-    fn records(&self) -> impl Iterator<Item = (u32, u64, &Body)> {
-        let records = self.log.iter().flat_map(|batch| &batch.records);
-        records.map(|record| (record.place.branch, record.place.seq, &record.body))
-    }
-
-    /// What the reference needs to know, read off the log.
+    /// What the reference needs to know.
     pub(super) fn rows(&self) -> Rows {
         let newest = self.checkpoints().last_key_value().map(|(seq, branch)| (*branch, *seq));
-        let mut rows = Rows { newest, ..Rows::default() };
-        let head = self.head();
-        let above = |seq: u64| newest.is_none_or(|(_, newest)| seq > newest);
-        let open = newest.map(|(_, newest)| newest + 1);
-        for (_, seq, body) in self.records().filter(|(branch, seq, _)| *branch == head && above(*seq)) {
-            match body {
-                Body::Result { task, .. } if Some(seq) == open => drop(rows.results.insert(*task)),
-                Body::Entry { key, value } => drop(rows.entries.insert((seq, key.clone()), value.clone())),
-                Body::Result { .. } | Body::Step { .. } | Body::Snapshot(_) => {}
-            }
-        }
-        let steps = self.records().filter_map(|(branch, seq, body)| match body {
-            Body::Step { value, .. } if newest == Some((branch, seq)) => Some(value),
-            Body::Step { .. } | Body::Snapshot(_) | Body::Result { .. } | Body::Entry { .. } => None,
-        });
-        // The last one took the place of those before.
-        rows.is_deferred = steps.last().is_some_and(|value| parse(value)["deferred"] == true);
-        rows
+        let next = newest.map_or(0, |(_, newest)| newest + 1);
+        let results = self.results.range((self.head, next, 0)..=(self.head, next, u32::MAX));
+        let results = results.filter(|_| newest.is_some()).map(|(_, _, task)| *task).collect();
+        let least = EntryKey { task: 0, kind: EntryKind::Effect, name: String::new() };
+        let entries =
+            self.entries.range((self.head, next, least)..).take_while(|((branch, ..), _)| *branch == self.head);
+        let entries = entries.map(|((_, seq, key), value)| ((*seq, key.clone()), value.clone())).collect();
+        let is_behind = newest.is_some_and(|newest| self.steps[&newest]);
+        Rows { newest, is_behind, results, entries }
     }
 }
 
@@ -163,7 +183,7 @@ pub(super) fn is_superstep(batch: &Batch) -> bool {
 }
 
 fn span(branch: u32, seq_max: u64) -> Span {
-    Span { branch, seq_max, root_max: crate::checkpoint::SEQ_MAX }
+    Span { branch, seq_max, root_max: SEQ_MAX }
 }
 
 /// The store in memory never waits.

@@ -1,8 +1,12 @@
 //! What is told of a simulation: the last things that happened, how often each kind of thing did, and a hash of it all.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::fmt::Write as _;
 
+use serde_json::Value;
+
+use super::attempt::Ending;
 use super::dice::Hash;
 
 /// Enough to see what led to a fault.
@@ -13,9 +17,28 @@ const LINE_MAX: usize = 500;
 /// What happened, in words.
 #[derive(Debug)]
 pub(super) struct Trace {
-    lines: VecDeque<String>,
-    pub(super) hash: Hash,
+    lines: VecDeque<Line>,
+    /// Of a world that is played twice: all that was said.
+    pub(super) said: Option<Hash>,
     pub(super) counts: Counts,
+}
+
+/// Something that happened, which becomes a text when somebody asks.
+#[derive(Debug)]
+pub(super) enum Line {
+    Text(String),
+    Given(Value),
+    Ended(u32, u32, Ending),
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Given(value) => write!(f, "→ {value}"),
+            Self::Ended(task, attempt, ending) => write!(f, "task {task}, attempt {attempt} ends: {ending:?}"),
+        }
+    }
 }
 
 /// How often each kind of thing happened.
@@ -23,15 +46,18 @@ pub(super) struct Trace {
 pub(super) struct Counts(BTreeMap<&'static str, usize>);
 
 impl Trace {
-    pub(super) fn new() -> Self {
-        Self { lines: VecDeque::new(), hash: Hash::new(), counts: Counts::default() }
+    pub(super) fn new(is_played_twice: bool) -> Self {
+        let said = is_played_twice.then(Hash::default);
+        Self { lines: VecDeque::new(), said, counts: Counts::default() }
     }
 
-    pub(super) fn say(&mut self, mut line: String) {
-        self.hash.text(&line);
-        if line.len() > LINE_MAX {
-            let end = (0..=LINE_MAX).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
-            line.truncate(end);
+    pub(super) fn say(&mut self, line: String) {
+        self.note(Line::Text(line));
+    }
+
+    pub(super) fn note(&mut self, line: Line) {
+        if let Some(said) = &mut self.said {
+            said.text(&line.to_string());
         }
         if self.lines.len() == LINES_MAX {
             self.lines.pop_front();
@@ -45,6 +71,7 @@ impl Trace {
 
     pub(super) fn text(&self) -> String {
         self.lines.iter().fold(String::new(), |mut text, line| {
+            let line: String = line.to_string().chars().take(LINE_MAX).collect();
             let _ = writeln!(text, "  {line}");
             text
         })

@@ -14,9 +14,10 @@ use super::dice::Dice;
 use super::expected::{batch_written, parse, written};
 use super::graph::{COUNT, DRAWN, LOG, Spec};
 use super::life::{Fate, Life};
-use super::reference::{Past, Reference, Start};
+use super::past::Past;
+use super::reference::{Reference, Start};
 use super::script;
-use super::store::{Store, THREAD, is_superstep};
+use super::store::{BORN, Store, THREAD, is_superstep};
 use super::trace::Trace;
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Fork, Loaded, Place, Record};
 use crate::engine::{Engine, Launch, Limits, Persist, TaskKey, encode};
@@ -27,7 +28,7 @@ use crate::state::{Json, JsonUpdate, Rule};
 /// Enough for several runs of most graphs.
 const EVENTS: usize = 180;
 /// In peace every run must come to where it can go no further.
-const PEACE_MAX: usize = 60;
+const PEACE_MAX: usize = 40;
 
 /// A node that fails does so less often than this; a run that gets no further then never will.
 const STUCK_MAX: usize = 8;
@@ -55,7 +56,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, is_played_twice: bool) -> Self {
         let spec = Rc::new(Spec::throw(seed));
         let mut dice = Dice::of(seed, &["world"]);
         let is_stored = dice.percent(92);
@@ -63,8 +64,8 @@ impl World {
         Self {
             plan: spec.plan(),
             outside: Outside::new(seed),
-            trace: Trace::new(),
-            store: is_stored.then(Store::new),
+            trace: Trace::new(is_played_twice),
+            store: is_stored.then(|| Store::new(spec.has_exits)),
             past: Rc::default(),
             now: 0,
             deaths: [0, 5, 20, 60][wild],
@@ -88,12 +89,6 @@ impl World {
         }
         (self.deaths, self.faults) = (0, 0);
         self.peace(life);
-        if let Some(store) = &self.store {
-            // Forks read what is before them again, and runs that store at their end store all they have.
-            if self.trace.counts.of("forks") == 0 && !self.spec.has_exits {
-                check::snapshots_are_worth_it(&store.bytes.snapshots, store.bytes.others);
-            }
-        }
         self.trace.counts.add("effects tried again", self.outside.repeated);
     }
 
@@ -108,12 +103,13 @@ impl World {
                 return;
             }
             let open = self.open();
-            if open.reference.tasks.is_empty() || self.stuck > 2 * STUCK_MAX {
+            if open.reference.tasks.is_empty() || self.stuck > STUCK_MAX {
                 return;
             }
-            while self.answer() {}
-            let open = self.open();
-            life = self.begin(open, None);
+            life = match self.answer_one_of(&open) {
+                true => None,
+                false => self.begin(open, None),
+            };
         }
     }
 
@@ -167,7 +163,7 @@ impl World {
         let open = self.open();
         if open.reference.head.is_none() {
             let start = self.start();
-            return self.begin(open, Some(start));
+            return self.begin(open, Some(&start));
         }
         if self.is_bound() {
             return self.begin(open, None);
@@ -178,16 +174,16 @@ impl World {
                 self.stuck = 0;
                 self.trace.count("runs given up");
                 let start = self.start();
-                return self.begin(open, Some(start));
+                return self.begin(open, Some(&start));
             }
             (false, 0..45) => return self.begin(open, None),
-            (false, 45..75) => drop(self.answer()),
+            (false, 45..75) => drop(self.answer_one_of(&open)),
             (_, 75..84) => self.edit(),
             (_, 84..90) => self.fork(),
             (_, 90..92) => self.unknown_answer(),
             (true, 0..30) => {
                 let start = self.start();
-                return self.begin(open, Some(start));
+                return self.begin(open, Some(&start));
             }
             _ => {}
         }
@@ -206,17 +202,17 @@ impl World {
     }
 
     fn begin_unstored(&mut self) -> Option<Box<Life>> {
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), 0)), 0);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), BORN)), 0);
         let limits = Limits { persist: Persist::Nothing, ..self.limits() };
         // What is done outside without a store is done again.
         self.outside = Outside::new(self.dice.next());
         let engine = Engine::fresh(self.plan.clone(), scope.clone(), Arc::new(limits.clone()));
         let reference = Reference::fresh(self.spec.clone(), scope, limits, self.past.clone());
         let start = self.start();
-        self.begin(Box::new(Life::new(engine, reference, BTreeMap::new())), Some(start))
+        self.begin(Box::new(Life::new(engine, reference, BTreeMap::new())), Some(&start))
     }
 
-    fn begin(&mut self, mut life: Box<Life>, start: Option<Start>) -> Option<Box<Life>> {
+    fn begin(&mut self, mut life: Box<Life>, start: Option<&Start>) -> Option<Box<Life>> {
         life.is_background = life.reference.limits.persist == Persist::Each && self.dice.percent(25);
         match life.start(self, start) {
             Fate::On => Some(life),
@@ -236,7 +232,7 @@ impl World {
         let (rows, loaded, branch) = (store.rows(), store.load(), store.head());
         let answers = answers(&loaded);
         let given: HashMap<String, Value> = answers.clone().into_iter().collect();
-        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), 0)), branch);
+        let scope = Scope::root(Arc::new(ThreadName::new(THREAD.into(), BORN)), branch);
         let engine = Engine::restore(self.plan.clone(), scope.clone(), Arc::new(limits.clone()), loaded, &given, None);
         let engine = engine.expect("what was stored can be read");
         let reference = Reference::fresh(self.spec.clone(), scope, limits, self.past.clone());
@@ -275,7 +271,7 @@ impl World {
         for field in self.spec.fields.iter().filter(|field| field.name != DRAWN) {
             match field.rule {
                 Rule::Messages => update[&field.name] = json!([{ "text": n }]),
-                Rule::Last | Rule::Ephemeral if n % 3 == 0 => update[&field.name] = json!(n),
+                Rule::Last | Rule::Ephemeral if n < 300 => update[&field.name] = json!(n),
                 _ => {}
             }
         }
@@ -283,8 +279,7 @@ impl World {
     }
 
     /// Answers one question; false if none is open.
-    fn answer(&mut self) -> bool {
-        let life = self.open();
+    fn answer_one_of(&mut self, life: &Life) -> bool {
         let asked: Vec<String> =
             life.reference.asked().into_iter().filter(|id| !life.answers.contains_key(id)).collect();
         if asked.is_empty() {
@@ -325,7 +320,7 @@ impl World {
         let mut batch = match (life.engine.edit(written_by, node.as_deref(), now), expected) {
             (Err(given), Err(expected)) if given.kind() == expected => return self.trace.count("edits refused"),
             (Ok(batch), Ok(expected)) => {
-                assert_eq!(batch_written(&batch), written(expected, true), "an edit");
+                assert_eq!(batch_written(&batch), written(&expected, true), "an edit");
                 batch
             }
             (given, expected) => panic!("the edit gave {given:?} and not {expected:?}"),
@@ -357,6 +352,11 @@ impl World {
     /// Whether the process dies at this point.
     pub(super) fn dies(&mut self) -> bool {
         self.deaths > 0 && self.dice.below(1000) < self.deaths
+    }
+
+    /// Whether somebody stops the run.
+    pub(super) fn cancels(&mut self) -> bool {
+        self.deaths > 0 && self.dice.below(1000) < 3 * self.deaths
     }
 
     pub(super) fn is_calm_over(&mut self, percent: usize) -> bool {
