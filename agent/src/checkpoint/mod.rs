@@ -4,10 +4,12 @@
 pub mod conformance;
 mod lineage;
 mod memory;
+mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;
@@ -118,61 +120,6 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `Conflict` if someone living holds it.
     async fn delete(&self, thread: &str) -> Result<bool>;
-}
-
-/// A store that is shared.
-#[async_trait]
-impl<T: Checkpoints + ?Sized> Checkpoints for Arc<T> {
-    async fn claim(&self, thread: &str) -> Result<Claim> {
-        (**self).claim(thread).await
-    }
-
-    fn release(&self, claim: &Claim) {
-        (**self).release(claim);
-    }
-
-    fn write(&self, claim: &Claim, batch: Batch) -> BoxFuture<'static, Result<()>> {
-        (**self).write(claim, batch)
-    }
-
-    async fn thread(&self, thread: &str) -> Result<Option<ThreadInfo>> {
-        (**self).thread(thread).await
-    }
-
-    async fn threads(&self, after: &str, limit: usize) -> Result<Vec<ThreadInfo>> {
-        (**self).threads(after, limit).await
-    }
-
-    async fn load(&self, thread: &str, path: &str, lineage: &[Span]) -> Result<Loaded> {
-        (**self).load(thread, path, lineage).await
-    }
-
-    async fn steps(
-        &self,
-        thread: &str,
-        path: &str,
-        lineage: &[Span],
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<StepRow>> {
-        (**self).steps(thread, path, lineage, before, limit).await
-    }
-
-    async fn paths(&self, thread: &str, prefix: &str) -> Result<Vec<Arc<str>>> {
-        (**self).paths(thread, prefix).await
-    }
-
-    async fn entry(&self, thread: &str, place: &Place, key: &EntryKey) -> Result<Option<Vec<u8>>> {
-        (**self).entry(thread, place, key).await
-    }
-
-    async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        (**self).copy(from, to).await
-    }
-
-    async fn delete(&self, thread: &str) -> Result<bool> {
-        (**self).delete(thread).await
-    }
 }
 
 /// The right to write to a thread, until it is released or its process dies.
@@ -500,36 +447,4 @@ fn thread_exists(thread: &str) -> Error {
 
 fn held_here(thread: &str) -> Error {
     Error::new(Kind::Conflict, format!("thread `{thread}` is being run by this process; wait for it to finish"))
-}
-
-/// Values in a recording: they are JSON, so they are written as text.
-mod text {
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(std::str::from_utf8(value).map_err(S::Error::custom)?)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        String::deserialize(deserializer).map(String::into_bytes)
-    }
-
-    pub(super) mod numbered {
-        use serde::ser::Error as _;
-        use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-        type Numbered<T> = Option<(u64, T)>;
-
-        #[expect(clippy::ref_option, reason = "serde calls it so")]
-        pub(crate) fn serialize<S: Serializer>(value: &Numbered<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-            let text = value.as_ref().map(|(seq, value)| Ok((*seq, std::str::from_utf8(value)?))).transpose();
-            text.map_err(|error: std::str::Utf8Error| S::Error::custom(error))?.serialize(serializer)
-        }
-
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Numbered<Vec<u8>>, D::Error> {
-            let text = Numbered::<String>::deserialize(deserializer)?;
-            Ok(text.map(|(seq, text)| (seq, text.into_bytes())))
-        }
-    }
 }
