@@ -28,7 +28,7 @@ pub struct Recording {
     pub(crate) limits: Limits,
     pub(crate) answers: HashMap<String, Value>,
     /// What was stored when it began: of the thread's own graph under the empty path.
-    loaded: BTreeMap<String, Loaded>,
+    loaded: BTreeMap<String, VecDeque<Loaded>>,
     /// The input: a state or an update.
     pub(crate) input: Option<RecordedInput>,
     /// By graph: which task did something, in order, where several ran at once.
@@ -96,7 +96,10 @@ impl fmt::Debug for Recording {
 
 /// Takes a recording while a run runs. Handles share it.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<Recording>>);
+pub struct Recorder {
+    recording: Arc<Mutex<Recording>>,
+    occurrences: Arc<Mutex<BTreeMap<String, u32>>>,
+}
 
 impl Recorder {
     /// Begins an empty recording.
@@ -112,7 +115,7 @@ impl Recorder {
     }
 
     fn lock(&self) -> MutexGuard<'_, Recording> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,8 +134,16 @@ pub(crate) struct Replay {
     recording: Recording,
     /// What is left of the order.
     order: Mutex<BTreeMap<String, VecDeque<u32>>>,
+    occurrences: Mutex<BTreeMap<String, u32>>,
+    /// What is left of what was stored.
+    loaded: Mutex<BTreeMap<String, VecDeque<Loaded>>>,
     /// How many events were compared.
     compared: Mutex<usize>,
+}
+
+/// Names one of the times that a graph was run on a path.
+fn time(scope: &Scope, occurrence: u32) -> String {
+    format!("{}|{occurrence}", scope.path())
 }
 
 /// Names something of a task in a recording.
@@ -143,7 +154,8 @@ fn name(scope: &Scope, seq: u64, task: u32, what: &str) -> String {
 impl Tape {
     pub(crate) fn replay(recording: Recording) -> Self {
         let order = Mutex::new(recording.order.clone());
-        Self::Replay(Arc::new(Replay { recording, order, compared: Mutex::new(0) }))
+        let (loaded, occurrences) = (Mutex::new(recording.loaded.clone()), Mutex::default());
+        Self::Replay(Arc::new(Replay { recording, order, occurrences, loaded, compared: Mutex::new(0) }))
     }
 
     pub(crate) fn is_replay(&self) -> bool {
@@ -190,12 +202,13 @@ impl Tape {
     }
 
     pub(crate) fn loaded(&self, path: &str) -> Option<Loaded> {
-        self.recording()?.loaded.get(path).cloned()
+        let Self::Replay(replay) = self else { return None };
+        replay.loaded.lock().unwrap_or_else(PoisonError::into_inner).get_mut(path)?.pop_front()
     }
 
     pub(crate) fn note_loaded(&self, path: &str, loaded: &Loaded) {
         if let Some(mut recording) = self.recorder() {
-            recording.loaded.insert(path.to_owned(), loaded.clone());
+            recording.loaded.entry(path.to_owned()).or_default().push_back(loaded.clone());
         }
     }
 
@@ -226,27 +239,56 @@ impl Tape {
         }
     }
 
-    pub(crate) fn expected(&self, scope: &Scope) -> Option<u32> {
-        let Self::Replay(replay) = self else { return None };
-        let mut order = replay.order.lock().unwrap_or_else(PoisonError::into_inner);
-        order.get_mut(&**scope.path())?.pop_front()
-    }
-
-    pub(crate) fn note_order(&self, scope: &Scope, task: u32) {
-        if let Some(mut recording) = self.recorder() {
-            recording.order.entry(scope.path().to_string()).or_default().push_back(task);
+    /// Counts how often a graph was run on a path: a task that is tried again runs it again.
+    pub(crate) fn occurrence(&self, scope: &Scope) -> u32 {
+        let count = |occurrences: &Mutex<BTreeMap<String, u32>>| {
+            let mut occurrences = occurrences.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = occurrences.entry(scope.path().to_string()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        match self {
+            Self::Off => 0,
+            Self::Record(recorder) => count(&recorder.occurrences),
+            Self::Replay(replay) => count(&replay.occurrences),
         }
     }
 
-    pub(crate) fn failure(&self, scope: &Scope, seq: u64, task: u32, attempt: u32) -> Option<Error> {
-        let failure = self.recording()?.failures.get(&name(scope, seq, task, &attempt.to_string()))?;
+    pub(crate) fn expected(&self, scope: &Scope, occurrence: u32) -> Option<u32> {
+        let Self::Replay(replay) = self else { return None };
+        let mut order = replay.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.get_mut(&time(scope, occurrence))?.pop_front()
+    }
+
+    pub(crate) fn note_order(&self, scope: &Scope, occurrence: u32, task: u32) {
+        if let Some(mut recording) = self.recorder() {
+            recording.order.entry(time(scope, occurrence)).or_default().push_back(task);
+        }
+    }
+
+    pub(crate) fn failure(&self, scope: &Scope, occurrence: u32, seq: u64, task: u32, attempt: u32) -> Option<Error> {
+        let what = format!("{occurrence} {attempt}");
+        let failure = self.recording()?.failures.get(&name(scope, seq, task, &what))?;
         Some(Error::new(failure.kind, failure.message.clone()))
     }
 
-    pub(crate) fn note_failure(&self, scope: &Scope, seq: u64, task: u32, attempt: u32, error: &Error) {
+    /// The failure of an attempt that took too long: a replay does not wait for it.
+    pub(crate) fn timeout(&self, scope: &Scope, occurrence: u32, seq: u64, task: u32, attempt: u32) -> Option<Error> {
+        self.failure(scope, occurrence, seq, task, attempt).filter(|error| error.kind() == Kind::Timeout)
+    }
+
+    pub(crate) fn note_failure(
+        &self,
+        scope: &Scope,
+        occurrence: u32,
+        seq: u64,
+        task: u32,
+        attempt: u32,
+        error: &Error,
+    ) {
         if let Some(mut recording) = self.recorder() {
             let failure = RecordedFailure { kind: error.kind(), message: error.to_string() };
-            recording.failures.insert(name(scope, seq, task, &attempt.to_string()), failure);
+            recording.failures.insert(name(scope, seq, task, &format!("{occurrence} {attempt}")), failure);
         }
     }
 

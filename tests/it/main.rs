@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its input has nothing to say")]
 
+mod examples;
 mod layering;
 mod library;
 mod scan;

@@ -141,13 +141,8 @@ impl TaskScope {
     async fn store_new(&self) -> Result<()> {
         let (records, count) = {
             let memory = self.memory();
-            let new = &memory.new[memory.stored..];
-            let place = Place { path: self.scope.path().clone(), branch: self.scope.branch(), seq: self.seq };
-            let record = |(name, value): &(String, Vec<u8>)| {
-                let key = EntryKey { task: self.index, kind: EntryKind::Effect, name: name.clone() };
-                Record { place: place.clone(), body: Body::Entry { key, value: value.clone() } }
-            };
-            (new.iter().map(record).collect::<Vec<_>>(), memory.new.len())
+            let new = memory.new[memory.stored..].iter();
+            (new.map(|(name, value)| self.record(name, value)).collect::<Vec<_>>(), memory.new.len())
         };
         if !records.is_empty() {
             self.session.write_now(&self.scope, records).await?;
@@ -155,6 +150,12 @@ impl TaskScope {
             memory.stored = memory.stored.max(count);
         }
         Ok(())
+    }
+
+    fn record(&self, name: &str, value: &[u8]) -> Record {
+        let place = Place { path: self.scope.path().clone(), branch: self.scope.branch(), seq: self.seq };
+        let key = EntryKey { task: self.index, kind: EntryKind::Effect, name: name.to_owned() };
+        Record { place, body: Body::Entry { key, value: value.to_owned() } }
     }
 
     /// Draws something once; when the task runs again it gets the same.
@@ -168,6 +169,7 @@ impl TaskScope {
         let bytes = serde_json::to_vec(&value).expect("numbers have a form in JSON");
         self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &bytes);
         if is_new {
+            self.session.note_drawn(|| self.record(&entry, &bytes));
             self.memory().new.push((entry, bytes));
         }
         value

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lorewell_model::Error;
+use futures_util::future::BoxFuture;
+use lorewell_model::{Error, Kind, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Session;
 use super::task::Attempt;
+use super::{Cancel, Session};
+use crate::checkpoint::Batch;
 use crate::cx::{Cx, Parts, TaskScope};
 use crate::engine::{Begin, End, Engine, Input, Launch, Limits, Output, TaskEnd};
 use crate::event::Event;
@@ -42,6 +44,15 @@ pub(crate) struct Drive<S: State> {
     /// In a replay, what came before its turn.
     early: HashMap<u32, VecDeque<Item<S>>>,
     cache_keys: HashMap<u32, String>,
+    /// What is being stored. The rest waits for it.
+    writing: Option<BoxFuture<'static, Result<()>>>,
+    /// The end, while what comes before it is being stored.
+    end: Option<End<S>>,
+    /// Which time it is that the graph on this path is run.
+    occurrence: u32,
+    /// In a replay, the task whose turn it is.
+    turn: Option<u32>,
+    cancelled: Option<BoxFuture<'static, ()>>,
 }
 
 /// Events of tasks, with the place of the task.
@@ -61,7 +72,14 @@ impl Inbox {
 enum Item<S: State> {
     Told(u32, Event),
     Ended(u32, u32, TaskEnd<S>),
+    /// The run was cancelled, or the runtime shuts down.
     Lost,
+    /// No task runs, so nothing can happen.
+    Idle,
+}
+
+fn nothing_runs() -> Error {
+    Error::new(Kind::BadOutput, "the replay has left the recording: it waits for a task that does not run")
 }
 
 /// What a driven run tells.
@@ -78,7 +96,12 @@ impl<S: State> Drive<S> {
         session: Arc<Session>,
         limits: Arc<Limits>,
     ) -> Self {
+        let occurrence = session.tape.occurrence(&scope);
         let inbox = limits.listening.then(Inbox::new);
+        let cancelled = session
+            .cancel
+            .clone()
+            .map(|cancel| -> BoxFuture<'static, ()> { Box::pin(async move { cancel.cancelled().await }) });
         Self {
             engine,
             plan,
@@ -93,6 +116,11 @@ impl<S: State> Drive<S> {
             inbox,
             early: HashMap::new(),
             cache_keys: HashMap::new(),
+            writing: None,
+            end: None,
+            occurrence,
+            turn: None,
+            cancelled,
         }
     }
 
@@ -111,35 +139,64 @@ impl<S: State> Drive<S> {
         self.engine.collected()
     }
 
-    /// Goes on until there is something to tell. After the end it is not called again.
+    /// Goes on until there is something to tell. After the end it is not called again. If the future is dropped, nothing is
+    /// lost: the next call goes on.
     pub(crate) async fn next(&mut self) -> Told<S> {
         loop {
-            while let Some(output) = self.out.pop_front() {
-                match output {
-                    Output::Start(launch) => self.start(launch),
-                    Output::Emit(event) => return Told::Event(event),
-                    Output::Write { batch, at_once } => {
-                        let written = match at_once {
-                            true => self.session.write_now(&self.scope, batch.records).await,
-                            false => self.session.write(&self.scope, batch).await,
-                        };
-                        if let Err(error) = written {
-                            return self.fail(error);
+            if let Err(error) = self.finish_write().await {
+                return self.fail(error);
+            }
+            if let Some(end) = self.end.take() {
+                return Told::End(end);
+            }
+            match self.out.pop_front() {
+                Some(Output::Start(launch)) => self.start(launch),
+                Some(Output::Emit(event)) => return Told::Event(event),
+                Some(Output::Write { batch, at_once }) => self.begin_write(batch, at_once),
+                Some(Output::End(end)) => self.begin_end(end),
+                None => {
+                    // So that a long run of nodes that never wait lets others have their turn.
+                    tokio::task::consume_budget().await;
+                    match self.wait().await {
+                        Item::Told(_, event) => return Told::Event(event),
+                        Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
+                        Item::Lost => {
+                            self.stop_tasks();
+                            self.engine.handle(Input::Cancel, &mut self.out);
                         }
+                        Item::Idle => return self.fail(nothing_runs()),
                     }
-                    Output::End(end) => return self.end(end).await,
                 }
             }
-            // So that a long run of nodes that never wait lets others have their turn.
-            tokio::task::consume_budget().await;
-            match self.wait().await {
-                Item::Told(_, event) => return Told::Event(event),
-                Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
-                Item::Lost => {
-                    self.stop_tasks();
-                    self.engine.handle(Input::Cancel, &mut self.out);
-                }
+        }
+    }
+
+    fn begin_write(&mut self, batch: Batch, at_once: bool) {
+        let (session, scope) = (self.session.clone(), self.scope.clone());
+        if session.link.is_none() {
+            return;
+        }
+        self.writing = Some(Box::pin(async move {
+            match at_once {
+                true => session.write_now(&scope, batch.records).await,
+                false => session.write(&scope, batch).await,
             }
+        }));
+    }
+
+    async fn finish_write(&mut self) -> Result<()> {
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        let written = writing.await;
+        self.writing = None;
+        written
+    }
+
+    /// The end is told when all is stored.
+    fn begin_end(&mut self, end: End<S>) {
+        self.end = Some(end);
+        if self.scope.is_root() && self.session.link.is_some() {
+            let session = self.session.clone();
+            self.writing = Some(Box::pin(async move { session.flush().await }));
         }
     }
 
@@ -147,6 +204,7 @@ impl<S: State> Drive<S> {
     fn fail(&mut self, error: Error) -> Told<S> {
         self.stop_tasks();
         self.out.clear();
+        self.end = None;
         Told::End(End::Failed(error))
     }
 
@@ -154,17 +212,6 @@ impl<S: State> Drive<S> {
         self.one = None;
         self.many = JoinSet::new();
         self.ended.clear();
-    }
-
-    async fn end(&mut self, end: End<S>) -> Told<S> {
-        let flushed = match self.scope.is_root() {
-            true => self.session.flush().await,
-            false => Ok(()),
-        };
-        match flushed {
-            Ok(()) => Told::End(end),
-            Err(error) => self.fail(error),
-        }
     }
 
     fn now(&self) -> u64 {
@@ -177,12 +224,13 @@ impl<S: State> Drive<S> {
 
     fn start(&mut self, launch: Launch<S>) {
         let (task, attempt, alone) = (launch.task, launch.attempt, launch.alone);
+        self.is_parallel = !alone;
         let delay = if self.session.tape.is_replay() { Duration::ZERO } else { launch.delay };
         let plan = self.plan.clone();
         let node = plan.node(launch.node);
         let state = launch.state.clone();
         let scope = self.task_scope(launch, &node.name);
-        if let Some(error) = self.session.tape.failure(&self.scope, scope.seq, task, attempt) {
+        if let Some(error) = self.session.tape.timeout(&self.scope, self.occurrence, scope.seq, task, attempt) {
             self.ended.push_back(Item::Ended(task, attempt, TaskEnd::Failed { error, journal: scope.take_journal() }));
             return;
         }
@@ -198,7 +246,6 @@ impl<S: State> Drive<S> {
             }
         }
         let attempt_future = Attempt::new((node.run)(cx), scope, &node.settings, delay);
-        self.is_parallel = !alone;
         if alone {
             self.one = Some((task, attempt, attempt_future));
         } else {
@@ -229,11 +276,23 @@ impl<S: State> Drive<S> {
         if let Some(key) = self.cache_keys.remove(&task) {
             self.keep_in_cache(task, key, &end);
         }
-        if let TaskEnd::Failed { error, .. } = &end {
-            self.session.tape.note_failure(&self.scope, self.engine.seq(), task, attempt, error);
-        }
+        let end = self.as_recorded(task, attempt, end);
         let now = self.now();
         self.engine.handle(Input::Ended { task, attempt, end, now }, &mut self.out);
+    }
+
+    /// Notes how an attempt failed; in a replay, lets it fail as it did then, for its reasons may have lain outside.
+    fn as_recorded(&self, task: u32, attempt: u32, end: TaskEnd<S>) -> TaskEnd<S> {
+        let (tape, seq) = (&self.session.tape, self.engine.seq());
+        if let TaskEnd::Failed { error, .. } = &end {
+            tape.note_failure(&self.scope, self.occurrence, seq, task, attempt, error);
+        }
+        match (tape.failure(&self.scope, self.occurrence, seq, task, attempt), end) {
+            (Some(error), TaskEnd::Failed { journal, .. } | TaskEnd::Done { journal, .. }) => {
+                TaskEnd::Failed { error, journal }
+            }
+            (_, end) => end,
+        }
     }
 
     /// Waits for what happens next; in a replay, for what happened next.
@@ -241,19 +300,21 @@ impl<S: State> Drive<S> {
         if !self.is_parallel {
             return self.wait_any().await;
         }
-        let Some(expected) = self.session.tape.expected(&self.scope) else {
+        self.turn = self.turn.or_else(|| self.session.tape.expected(&self.scope, self.occurrence));
+        let Some(turn) = self.turn else {
             let item = self.wait_any().await;
             if let Item::Told(task, _) | Item::Ended(task, ..) = &item {
-                self.session.tape.note_order(&self.scope, *task);
+                self.session.tape.note_order(&self.scope, self.occurrence, *task);
             }
             return item;
         };
         loop {
-            if let Some(item) = self.early.get_mut(&expected).and_then(VecDeque::pop_front) {
+            if let Some(item) = self.early.get_mut(&turn).and_then(VecDeque::pop_front) {
+                self.turn = None;
                 return item;
             }
             match self.wait_any().await {
-                item @ Item::Lost => return item,
+                item @ (Item::Lost | Item::Idle) => return item,
                 item @ (Item::Told(task, _) | Item::Ended(task, ..)) => {
                     self.early.entry(task).or_default().push_back(item);
                 }
@@ -262,14 +323,16 @@ impl<S: State> Drive<S> {
     }
 
     async fn wait_any(&mut self) -> Item<S> {
-        let Some(cancel) = self.session.cancel.clone() else { return poll_fn(|cx| self.poll_item(cx)).await };
-        let item = tokio::select! {
-            biased;
-            item = poll_fn(|cx| self.poll_item(cx)) => item,
-            () = cancel.cancelled() => Item::Lost,
-        };
+        let item = poll_fn(|cx| match self.cancelled.as_mut().map(|cancelled| cancelled.as_mut().poll(cx)) {
+            Some(Poll::Ready(())) => Poll::Ready(Item::Lost),
+            Some(Poll::Pending) | None => self.poll_item(cx),
+        })
+        .await;
         // What fails because the run is cancelled has not failed.
-        if cancel.is_cancelled() { Item::Lost } else { item }
+        match self.session.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
+            true => Item::Lost,
+            false => item,
+        }
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<S>> {
@@ -280,7 +343,8 @@ impl<S: State> Drive<S> {
         }
         self.poll_tasks(cx);
         if self.ended.is_empty() {
-            return Poll::Pending;
+            let is_idle = self.one.is_none() && self.many.is_empty();
+            return if is_idle { Poll::Ready(Item::Idle) } else { Poll::Pending };
         }
         // What a task told before it ended comes first.
         if let Some(inbox) = &mut self.inbox
@@ -312,7 +376,7 @@ impl<S: State> Drive<S> {
         cache: &crate::graph::Cache,
         key: &str,
         scope: &TaskScope,
-    ) -> lorewell_model::Result<Option<TaskEnd<S>>> {
+    ) -> Result<Option<TaskEnd<S>>> {
         let key = format!("{node} {key}");
         let value = match self.session.tape.cached(&self.scope, scope.seq, task) {
             Some(recorded) => recorded,

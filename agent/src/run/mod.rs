@@ -8,10 +8,12 @@ mod task;
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use lorewell_model::{Error, Kind, Result};
 
 pub use cancel::Cancel;
@@ -219,7 +221,7 @@ impl<S: State> Run<S> {
     /// Returns the events of the run, as they come. Reading them drives the run.
     pub fn events(mut self) -> Events<S> {
         self.limits.listening = true;
-        Events { state: Reading::Before(Some(Box::new(self))) }
+        Events { state: Reading::Opening(Box::pin(self.open())) }
     }
 
     async fn open(mut self) -> Result<Driven<S>> {
@@ -307,7 +309,7 @@ impl<S: State> IntoFuture for Run<S> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut driven = self.open().await?;
+            let mut driven = Box::new(self.open().await?);
             loop {
                 if let Told::End(end) = driven.next().await {
                     return driven.finish(end).await;
@@ -364,8 +366,8 @@ impl<S: State> Driven<S> {
     }
 
     /// Gives the thread back, and makes an outcome of the end.
-    async fn finish(self, end: End<S>) -> Result<Outcome<S>> {
-        let Self { drive, tape, guard, thread } = self;
+    async fn finish(self: Box<Self>, end: End<S>) -> Result<Outcome<S>> {
+        let Self { drive, tape, guard, thread } = *self;
         drop(drive);
         tape.see_end(&end)?;
         let outcome = outcome(end);
@@ -377,37 +379,42 @@ impl<S: State> Driven<S> {
     }
 }
 
-/// The events of a run, and its outcome when there are no more. Also a [`Stream`], which ends with the error of a run that
-/// failed.
+/// The events of a run, and its outcome when there are no more. As a [`Stream`] it gives the same.
+///
+/// The thread stays claimed until they are read to the end or dropped.
 #[must_use = "a run does nothing until its events are read"]
 pub struct Events<S: State> {
     state: Reading<S>,
 }
 
 enum Reading<S: State> {
-    Before(Option<Box<Run<S>>>),
+    Opening(BoxFuture<'static, Result<Driven<S>>>),
     Within(Box<Driven<S>>),
-    After(Option<Result<Outcome<S>>>),
+    Ending(BoxFuture<'static, Result<Outcome<S>>>),
+    After(Result<Outcome<S>>),
+    /// Only while one state is made of another.
+    Between,
 }
 
 impl<S: State> Events<S> {
-    /// Returns the next event; `None` when the run is over.
+    /// Returns the next event; `None` when the run is over. If the future is dropped, nothing is lost: the next call goes
+    /// on.
     pub async fn next(&mut self) -> Option<Event> {
-        if let Reading::Before(run) = &mut self.state {
-            let run = run.take()?;
-            self.state = match run.open().await {
-                Ok(driven) => Reading::Within(Box::new(driven)),
-                Err(error) => Reading::After(Some(Err(error))),
-            };
-        }
-        let Reading::Within(driven) = &mut self.state else { return None };
-        match driven.next().await {
-            Told::Event(event) => Some(event),
-            Told::End(end) => {
-                if let Reading::Within(driven) = std::mem::replace(&mut self.state, Reading::After(None)) {
-                    self.state = Reading::After(Some(driven.finish(end).await));
-                }
-                None
+        loop {
+            self.state = match &mut self.state {
+                Reading::Opening(opening) => match opening.await {
+                    Ok(driven) => Reading::Within(Box::new(driven)),
+                    Err(error) => Reading::After(Err(error)),
+                },
+                Reading::Within(driven) => match driven.next().await {
+                    Told::Event(event) => return Some(event),
+                    Told::End(end) => match std::mem::replace(&mut self.state, Reading::Between) {
+                        Reading::Within(driven) => Reading::Ending(Box::pin(driven.finish(end))),
+                        other => other,
+                    },
+                },
+                Reading::Ending(ending) => Reading::After(ending.await),
+                Reading::After(_) | Reading::Between => return None,
             }
         }
     }
@@ -415,28 +422,26 @@ impl<S: State> Events<S> {
     /// Returns how the run ended; reads what is left of the events first.
     ///
     /// # Errors
-    /// Those of the run. `Cancelled` if reading was given up halfway.
+    /// Those of the run.
     pub async fn outcome(mut self) -> Result<Outcome<S>> {
         while self.next().await.is_some() {}
         match self.state {
-            Reading::After(Some(outcome)) => outcome,
-            _ => Err(Error::new(Kind::Cancelled, "the run was given up while it began")),
+            Reading::After(outcome) => outcome,
+            _ => Err(Error::new(Kind::Internal, "the events of a run ended before the run did")),
         }
     }
+}
 
-    /// Returns the events as a stream, which ends with the error of a run that failed.
-    pub fn stream(self) -> impl Stream<Item = Result<Event>> + Send {
-        futures_util::stream::unfold(self, |mut events| async move {
-            if let Some(event) = events.next().await {
-                return Some((Ok(event), events));
-            }
-            match std::mem::replace(&mut events.state, Reading::After(None)) {
-                Reading::After(Some(Err(error))) => Some((Err(error), events)),
-                _ => None,
-            }
-        })
+impl<S: State> Stream for Events<S> {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        // Nothing is lost with the future, and what it waits for wakes whoever polled last.
+        pin!(self.get_mut().next()).poll(cx)
     }
 }
+
+impl<S: State> Unpin for Events<S> {}
 
 impl<S: State> fmt::Debug for Events<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

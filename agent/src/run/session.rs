@@ -41,13 +41,15 @@ pub(crate) struct Link {
 struct Staged {
     store: Memory,
     claim: Claim,
+    /// What tasks have drawn since an effect was last stored.
+    drawn: Mutex<Vec<Record>>,
 }
 
 impl Staged {
     async fn new(thread: &str) -> Result<Self> {
         let store = Memory::new();
         let claim = store.claim(thread).await?;
-        Ok(Self { store, claim })
+        Ok(Self { store, claim, drawn: Mutex::default() })
     }
 
     async fn write(&self, records: Vec<Record>) -> Result<()> {
@@ -131,11 +133,22 @@ impl Session {
         }
     }
 
+    /// Notes what a task has drawn. A run that is stored at its end is played again after a crash, and must come by the
+    /// effects that it had; so what led to an effect is stored with it.
+    pub(crate) fn note_drawn(&self, record: impl FnOnce() -> Record) {
+        if let Some(staged) = self.link.as_ref().and_then(|link| link.staged.as_ref()) {
+            staged.drawn.lock().unwrap_or_else(PoisonError::into_inner).push(record());
+        }
+    }
+
     /// Stores records before anything else happens.
-    pub(crate) async fn write_now(&self, scope: &Scope, records: Vec<Record>) -> Result<()> {
+    pub(crate) async fn write_now(&self, scope: &Scope, mut records: Vec<Record>) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };
-        if let Some(staged) = link.staged.as_ref().filter(|_| !scope.is_root()) {
-            staged.write(records.clone()).await?;
+        if let Some(staged) = &link.staged {
+            if !scope.is_root() {
+                staged.write(records.clone()).await?;
+            }
+            records.splice(0..0, std::mem::take(&mut *staged.drawn.lock().unwrap_or_else(PoisonError::into_inner)));
         }
         let batch = Batch { records, durable: true, ..Batch::default() };
         // Behind what is on its way: the store keeps the order.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use lorewell_agent::{Cx, Durability, Error, Flow, Graph, Kind, Retry, Run, Source, State, Thread, node};
+use lorewell_agent::{Cx, Durability, Error, EventKind, Flow, Graph, Kind, Retry, Run, Source, State, Thread, node};
 
 use crate::{Shelf, done, paused};
 
@@ -168,5 +168,49 @@ async fn a_run_that_was_to_be_stored_at_its_end_can_be_resumed_after_a_crash() {
         let desk = done(thread.resume().durability(Durability::OnExit).await.unwrap());
         assert_eq!(desk.seen, ["a 4", "b 5", "c 6"]);
         assert_eq!(calls.lock().unwrap().len(), 6);
+    }
+}
+
+/// Draws who pays; then one of many does.
+fn lottery(payments: &Arc<Mutex<Vec<String>>>) -> Flow<Desk> {
+    let pay = |cx: Cx<Desk>, payments: Arc<Mutex<Vec<String>>>| async move {
+        let act = |_| async {
+            payments.lock().unwrap().push(cx.node().to_owned());
+            Ok(cx.node().to_owned())
+        };
+        let payer: String = cx.effect("pay", act).await?;
+        cx.emit("paid", ()).await;
+        Ok(Desk::update().seen([format!("{} has the receipt of {payer}", cx.node())]))
+    };
+    let names: Vec<String> = (0..100).map(|n| format!("payer{n}")).collect();
+    let mut graph = Graph::new()
+        .node("draw", |cx: Cx<Desk>| async move { Ok(Desk::update().seen([format!("payer{}", cx.random() % 100)])) });
+    for name in &names {
+        let payments = payments.clone();
+        graph = graph.node(name, move |cx| pay(cx, payments.clone()));
+    }
+    graph.start("draw").branch("draw", names, |desk: &Desk| desk.seen[0].clone()).build().unwrap()
+}
+
+#[tokio::test]
+async fn after_a_crash_a_run_stored_at_its_end_does_not_take_another_way_and_pay_twice() {
+    for mut shelf in Shelf::all().await {
+        let payments = Arc::default();
+        let flow = lottery(&payments);
+        let thread = flow.thread("t", shelf.store.clone());
+        let mut events = thread.run(Desk::default()).durability(Durability::OnExit).events();
+        while let Some(event) = events.next().await {
+            if matches!(event.kind, EventKind::Custom { .. }) {
+                break;
+            }
+        }
+        drop(events);
+        drop(thread);
+        shelf.reopen().await;
+        let thread = flow.thread("t", shelf.store.clone());
+        let desk = done(thread.resume().durability(Durability::OnExit).await.unwrap());
+        let payer = payments.lock().unwrap()[0].clone();
+        assert_eq!(desk.seen, [payer.clone(), format!("{payer} has the receipt of {payer}")]);
+        assert_eq!(payments.lock().unwrap().len(), 1);
     }
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use expect_test::expect;
-use lorewell_agent::{Cx, END, EventKind, Flow, Goto, Graph, Kind, Recorder, Recording, START, State};
+use futures_util::StreamExt;
+use lorewell_agent::{
+    Cx, Durability, END, Error, EventKind, Flow, Goto, Graph, IntoNode, Kind, Recorder, Recording, Result, Retry,
+    START, State, node,
+};
 
 use crate::{Shelf, done, paused};
 
@@ -77,6 +81,79 @@ async fn who_does_not_read_slows_the_run_down() {
     assert_eq!(told.load(Ordering::Relaxed), 1000);
 }
 
+#[tokio::test]
+async fn reading_can_be_given_up_and_taken_up_again_at_any_point() {
+    for shelf in Shelf::all().await {
+        for durability in [Durability::Sync, Durability::Background, Durability::OnExit] {
+            let calls = Arc::default();
+            let thread = busy(&calls).thread(&format!("{durability:?}"), shelf.store.clone());
+            let mut events = thread.run(Desk::default()).durability(durability).events();
+            let mut seen = 0;
+            loop {
+                match tokio::time::timeout(std::time::Duration::from_micros(50), events.next()).await {
+                    Err(_) => {}
+                    Ok(Some(_)) => seen += 1,
+                    Ok(None) => break,
+                }
+            }
+            assert!(seen > 40, "{seen}");
+            assert_eq!(paused(events.outcome().await.unwrap()).questions.len(), 1);
+            assert_eq!(calls.load(Ordering::Relaxed), 24);
+        }
+        // As a stream it is the same.
+        let calls = Arc::default();
+        let thread = busy(&calls).thread("stream", shelf.store.clone());
+        let mut events = thread.run(Desk::default()).events();
+        assert!(events.by_ref().count().await > 40);
+        assert_eq!(paused(events.outcome().await.unwrap()).questions.len(), 1);
+    }
+}
+
+/// Fails where it must, beside others, alone, and inside; tells something before it does.
+fn failing() -> Flow<Desk> {
+    async fn maybe(cx: Cx<Desk>) -> Result<DeskUpdate> {
+        cx.emit("try", cx.attempt()).await;
+        let draw = |_| async { Ok(chance() % 3) };
+        let chance: u64 = cx.effect(&format!("chance {}", cx.attempt()), draw).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(chance)).await;
+        match chance {
+            0 if cx.attempt() < 9 => Err(Error::new(Kind::Unavailable, "not yet")),
+            _ => Ok(Desk::update().notes([cx.node().to_owned()])),
+        }
+    }
+    let retry = || node(maybe).retry(Retry::default().attempts_max(10).first(std::time::Duration::ZERO));
+    let inner = Graph::new().node("x", retry()).node("y", maybe).start("x").start("y").build().unwrap();
+    Graph::new()
+        .node("a", retry())
+        .node("b", retry())
+        .node("alone", retry())
+        .node("inner", inner.into_node().retry(Retry::default().attempts_max(20).first(std::time::Duration::ZERO)))
+        .node("c", retry())
+        .start("a")
+        .start("b")
+        .join(["a", "b"], "alone")
+        .edge("alone", "inner")
+        .edge("alone", "c")
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_failed_when_it_was_recorded_fails_when_it_is_replayed() {
+    for shelf in Shelf::all().await {
+        for run in 0..8 {
+            let recorder = Recorder::new();
+            let thread = failing().thread(&run.to_string(), shelf.store.clone());
+            let _ = thread.run(Desk::default()).record(&recorder).await;
+            let replayed = failing().replay(&recorder.recording()).unwrap().into_future();
+            let replayed = tokio::time::timeout(std::time::Duration::from_secs(20), replayed).await;
+            replayed.expect("a replay does not hang").map(drop).unwrap_or_else(|error| {
+                assert!(error.to_string().contains("not yet") && !error.to_string().contains("recording"), "{error}");
+            });
+        }
+    }
+}
+
 /// Eight tasks that take turns by chance, each with effects and words; then a pause.
 fn busy(calls: &Arc<AtomicU32>) -> Flow<Desk> {
     let calls = calls.clone();
@@ -89,7 +166,7 @@ fn busy(calls: &Arc<AtomicU32>) -> Flow<Desk> {
                 for step in 0..3 {
                     let act = |_| async {
                         calls.fetch_add(1, Ordering::Relaxed);
-                        let wait = lorewell_chance() % 3;
+                        let wait = chance() % 3;
                         tokio::time::sleep(std::time::Duration::from_millis(wait)).await;
                         Ok(wait)
                     };
@@ -109,7 +186,7 @@ fn busy(calls: &Arc<AtomicU32>) -> Flow<Desk> {
         .unwrap()
 }
 
-fn lorewell_chance() -> u64 {
+fn chance() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

@@ -120,8 +120,11 @@ fn prune(connection: &Connection, thread: i64, prune: &Prune) -> rusqlite::Resul
     prune.cuts.iter().try_for_each(|cut| self::cut(connection, thread, cut))
 }
 
+/// A line: its row, path and branch, and the root of its newest step.
+type LineEnd = (i64, String, u32, Option<u64>);
+
 /// The lines of a thread with the root of the newest step of each; roots never fall, so it is the greatest.
-fn ends(connection: &Connection, thread: i64) -> rusqlite::Result<Vec<(i64, String, u32, Option<u64>)>> {
+fn ends(connection: &Connection, thread: i64) -> rusqlite::Result<Vec<LineEnd>> {
     let sql =
         "SELECT id, path, branch, (SELECT coalesce(root, seq) FROM steps WHERE line = lines.id ORDER BY seq DESC LIMIT 1)
                FROM lines WHERE thread = ?1";
