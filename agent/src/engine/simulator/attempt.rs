@@ -1,7 +1,7 @@
 //! One attempt of a task, as a node would make it: operation by operation, so that the world can do something between any
 //! two of them. It follows what `cx` does, without waiting for anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lorewell_model::{Error, Kind};
@@ -22,12 +22,14 @@ use crate::state::{Json, JsonUpdate};
 pub(super) struct Outside {
     pub(super) dice: Dice,
     done: BTreeMap<String, (Value, u64)>,
+    /// Keys of what was done and is not stored.
+    unstored: BTreeSet<String>,
     pub(super) repeated: usize,
 }
 
 impl Outside {
     pub(super) fn new(seed: u64) -> Self {
-        Self { dice: Dice::of(seed, &["outside"]), done: BTreeMap::new(), repeated: 0 }
+        Self { dice: Dice::of(seed, &["outside"]), done: BTreeMap::new(), unstored: BTreeSet::new(), repeated: 0 }
     }
 
     /// Acts, unless that was done before under this key; then it must have been for the same purpose.
@@ -39,7 +41,16 @@ impl Outside {
         }
         let value = json!(format!("receipt {}", self.done.len()));
         self.done.insert(key.to_owned(), (value.clone(), purpose));
+        self.unstored.insert(key.to_owned());
         value
+    }
+
+    /// Forgets what was done and never stored. When a run that stores at its end only is lost and given up, nobody knows
+    /// how far it came, and its keys may come again.
+    pub(super) fn forget(&mut self) {
+        for key in std::mem::take(&mut self.unstored) {
+            self.done.remove(&key);
+        }
     }
 }
 
@@ -73,6 +84,8 @@ pub(super) struct Attempt {
     seen: Vec<String>,
     given: Vec<Value>,
     drawn: Vec<Value>,
+    /// The key of what was just done.
+    acting: Option<String>,
 }
 
 /// How far an attempt has come.
@@ -108,6 +121,7 @@ impl Attempt {
             seen: Vec::new(),
             given: Vec::new(),
             drawn: Vec::new(),
+            acting: None,
         }
     }
 
@@ -150,6 +164,7 @@ impl Attempt {
             return Progress::Store;
         }
         let key = id_within(self.task_id(), "effect", &entry, 0);
+        self.acting = Some(key.clone());
         let value = outside.act(&key, self.purpose());
         self.new.push((entry, value.to_string().into_bytes()));
         self.given.push(value);
@@ -238,7 +253,10 @@ impl Attempt {
         self.new[self.stored..].iter().map(record).collect()
     }
 
-    pub(super) fn is_stored(&mut self) {
+    pub(super) fn is_stored(&mut self, outside: &mut Outside) {
+        if let Some(key) = self.acting.take() {
+            outside.unstored.remove(&key);
+        }
         self.stored = self.new.len();
     }
 }

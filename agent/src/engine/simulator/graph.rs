@@ -97,7 +97,7 @@ impl Spec {
             gates_before: if dice.percent(15) { dice.some(names, 2) } else { Vec::new() },
             gates_after: if dice.percent(15) { dice.some(names, 2) } else { Vec::new() },
             fields: fields(&mut dice),
-            is_heavy: dice.percent(12),
+            is_heavy: dice.percent(18),
             has_exits: dice.percent(20),
             nodes,
             edges,

@@ -171,7 +171,7 @@ impl Life {
                 if self.flush(world) != Fate::On || world.store_effect(records) != Fate::On {
                     return Fate::Dies;
                 }
-                self.attempts[index].is_stored();
+                self.attempts[index].is_stored(&mut world.outside);
                 Fate::On
             }
         }

@@ -30,7 +30,7 @@ const SEEDS: u64 = 300;
 const TWICE_EVERY: u64 = 16;
 
 /// What must happen in every sample: a simulator in which nothing goes wrong proves nothing.
-const HAPPENS: [&str; 25] = [
+const HAPPENS: [&str; 26] = [
     "answers",
     "answers to nothing",
     "batches lost",
@@ -45,6 +45,7 @@ const HAPPENS: [&str; 25] = [
     "forks",
     "handlers started",
     "kills",
+    "lost runs given up",
     "power cuts",
     "questions asked",
     "retries",

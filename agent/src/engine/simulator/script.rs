@@ -149,7 +149,7 @@ impl Actor {
         if index == 0 {
             set.insert(COUNT.to_owned(), json!(1));
         }
-        let pad = if spec.is_heavy { "x".repeat(2500) } else { String::new() };
+        let pad = if spec.is_heavy { "x".repeat(4000) } else { String::new() };
         set.insert(LOG.to_owned(), json!([format!("{} {}{pad}", self.node, dice.below(100))]));
         for field in &spec.fields {
             let n = dice.below(100);

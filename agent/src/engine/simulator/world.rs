@@ -166,6 +166,12 @@ impl World {
             return self.begin(open, Some(&start));
         }
         if self.is_bound() {
+            if self.dice.percent(20) {
+                self.outside.forget();
+                self.trace.count("lost runs given up");
+                let start = self.start();
+                return self.begin(open, Some(&start));
+            }
             return self.begin(open, None);
         }
         let is_stuck = self.stuck > STUCK_MAX && self.dice.percent(60);
