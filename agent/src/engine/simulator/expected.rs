@@ -41,6 +41,21 @@ impl From<Value> for Expected {
 }
 
 impl Reference {
+    pub(super) fn start_of(&self, index: usize, waits: bool) -> Value {
+        let task = &self.tasks[index];
+        let key = self.key(index);
+        let journal: BTreeMap<&String, String> =
+            task.journal.iter().map(|(name, value)| (name, as_text(value))).collect();
+        json!({
+            "start": index, "attempt": task.attempt, "tries": task.tries, "node": task.runs(), "input": task.input,
+            "failed": task.failure.as_ref().map(|failed| &failed.record["message"]),
+            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal,
+            "fresh": self.fresh && task.tries == 1 && task.failure.is_none(),
+            "asked": task.asked.as_ref().map(|asked| &asked["ids"]),
+            "state": self.look(), "alone": self.tasks.len() == 1, "waits": waits,
+        })
+    }
+
     /// All of the state, shortened.
     pub(super) fn look(&self) -> &Value {
         self.look.get_or_init(|| whole(self.state.iter()))

@@ -10,7 +10,7 @@ use lorewell_model::Kind;
 use serde_json::{Value, json};
 
 use super::attempt::{Ending, Journal};
-use super::expected::{self, Expected, as_text, written};
+use super::expected::{self, Expected, written};
 use super::graph::{COUNT, Fields, Spec};
 use super::past::{Checkpoint, Next, Past};
 use super::ready::{Ready, Round};
@@ -447,21 +447,6 @@ impl Reference {
             self.entry(self.seq(), index, EntryKind::Effect, name, &expected::parse(value))
         };
         unsaved.iter().map(record).collect()
-    }
-
-    fn start_of(&self, index: usize, waits: bool) -> Value {
-        let task = &self.tasks[index];
-        let key = self.key(index);
-        let journal: BTreeMap<&String, String> =
-            task.journal.iter().map(|(name, value)| (name, as_text(value))).collect();
-        json!({
-            "start": index, "attempt": task.attempt, "tries": task.tries, "node": task.runs(), "input": task.input,
-            "failed": task.failure.as_ref().map(|failed| &failed.record["message"]),
-            "key": [key.seq, key.index], "seq": self.seq(), "journal": journal,
-            "fresh": self.fresh && task.tries == 1 && task.failure.is_none(),
-            "asked": task.asked.as_ref().map(|asked| &asked["ids"]),
-            "state": self.look(), "alone": self.tasks.len() == 1, "waits": waits,
-        })
     }
 
     pub(super) fn fresh(spec: Rc<Spec>, scope: Arc<Scope>, limits: Limits, past: Rc<RefCell<Past>>) -> Self {
