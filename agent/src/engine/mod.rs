@@ -166,8 +166,8 @@ pub(crate) struct Engine<S: State> {
 /// Entries by the superstep and the task that they belong to.
 type Ahead = HashMap<(u64, u32), Vec<(EntryKey, Vec<u8>)>>;
 
-/// When the next snapshot is due: when what must be read after the last one outweighs it. So snapshots cost no more
-/// than the updates did, and reading a state costs no more than twice its size.
+/// When the next snapshot is due: when what must be read after the last one outweighs it twice. So snapshots cost half
+/// of what the updates did, and reading a state costs no more than three times its size.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     since: u64,
@@ -181,7 +181,7 @@ const SNAPSHOT_WEIGHT_MIN: u64 = 64 * 1024;
 
 impl Weight {
     fn is_due(self) -> bool {
-        self.since > self.snapshot + SNAPSHOT_WEIGHT_MIN
+        self.since > 2 * self.snapshot + SNAPSHOT_WEIGHT_MIN
     }
 }
 
