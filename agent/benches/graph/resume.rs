@@ -1,5 +1,5 @@
-//! A thread that has had many supersteps and was stopped in the middle of its run: how long a process that has only
-//! just opened the store needs until the run has gone on and come to its end.
+//! A thread that has had many supersteps and was stopped in the middle of its run: how long it takes to open its store,
+//! to go on with the run and to come to its end.
 
 use std::path::{Path, PathBuf};
 
