@@ -27,6 +27,9 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// Events that a task told at once, with its place.
+pub(crate) type Burst = (u32, Vec<Event>);
+
 impl Event {
     pub(crate) fn new(scope: &Scope, seq: u64, task: Option<(&Arc<str>, u32)>, kind: EventKind) -> Self {
         let task = task.map(|(node, index)| (node.clone(), index));

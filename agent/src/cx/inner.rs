@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use lorewell_model::{Error, Kind, Result};
 
 use super::TaskScope;
@@ -10,6 +11,9 @@ use crate::flow::Flow;
 use crate::graph::Upward;
 use crate::run::{Drive, Told};
 use crate::state::State;
+
+/// Events that are passed on together.
+const BURST_MAX: usize = 64;
 
 /// How the graph ended.
 pub(super) struct Ended<C: State> {
@@ -52,17 +56,32 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
     }
     let mut drive = Drive::new(engine, plan, scope, session.clone(), limits);
     drive.begin((!goes_on).then_some(begin));
+    match drive_to_end(task, &mut drive).await {
+        End::Done { state, parent } => Ok(Ended { state, updates: drive.collected(), parent }),
+        End::Paused { questions, gates, .. } => {
+            task.pause_with(questions, gates);
+            std::future::pending().await
+        }
+        End::Failed(error) => Err(error),
+    }
+}
+
+/// Passes events on: together what comes without a wait, for each send may wake another thread.
+async fn drive_to_end<C: State>(task: &TaskScope, drive: &mut Drive<C>) -> End<C> {
+    let mut burst = Vec::new();
     loop {
-        match drive.next().await {
-            Told::Event(event) => task.forward(event).await,
-            Told::End(End::Done { state, parent }) => {
-                return Ok(Ended { state, updates: drive.collected(), parent });
+        let told = match burst.len() {
+            0 => Some(drive.next().await),
+            BURST_MAX.. => None,
+            _ => drive.next().now_or_never(),
+        };
+        match told {
+            Some(Told::Event(event)) => burst.push(event),
+            Some(Told::End(end)) => {
+                task.forward(burst).await;
+                return end;
             }
-            Told::End(End::Paused { questions, gates, .. }) => {
-                task.pause_with(questions, gates);
-                return std::future::pending().await;
-            }
-            Told::End(End::Failed(error)) => return Err(error),
+            None => task.forward(std::mem::take(&mut burst)).await,
         }
     }
 }

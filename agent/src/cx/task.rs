@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
 use crate::engine::{Failure, Journal, Journaled, Limits, TaskKey};
-use crate::event::{Event, EventKind};
+use crate::event::{Burst, Event, EventKind};
 use crate::payload::Payload;
 use crate::question::{Pause, Question};
 use crate::run::Session;
@@ -64,7 +64,7 @@ pub(crate) struct Parts {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The pause that the task was in when it was last run.
     pub(crate) asked: Option<Arc<Pause>>,
-    pub(crate) events: Option<mpsc::Sender<(u32, Event)>>,
+    pub(crate) events: Option<mpsc::Sender<Burst>>,
 }
 
 impl TaskScope {
@@ -243,14 +243,16 @@ impl TaskScope {
 
     pub(crate) async fn emit(&self, kind: EventKind) {
         let task = Some((&self.node, self.index));
-        self.forward(Event::new(&self.scope, self.seq, task, kind)).await;
+        self.forward(vec![Event::new(&self.scope, self.seq, task, kind)]).await;
     }
 
-    pub(crate) async fn forward(&self, event: Event) {
+    pub(crate) async fn forward(&self, events: Vec<Event>) {
         self.alive();
-        if let Some(events) = &self.events {
+        if let Some(sender) = &self.events
+            && !events.is_empty()
+        {
             // The other end is gone only when the run is, and this task with it.
-            let _ = events.send((self.index, event)).await;
+            let _ = sender.send((self.index, events)).await;
         }
     }
 

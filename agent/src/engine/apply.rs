@@ -9,7 +9,8 @@ use lorewell_model::{Error, Kind, Result};
 use super::frontier::{Seed, Source, Step, TASKS_MAX};
 use super::records::{Saving, encode};
 use super::task::{Status, Task};
-use super::{Begin, Engine, Output, Persist, ROW_WEIGHT, Weight};
+use super::weight::Weight;
+use super::{Begin, Engine, Output, Persist};
 use crate::checkpoint::{Batch, Body, Record};
 use crate::event::{EventKind, StateView};
 use crate::graph::{Exits, Target, Upward};
@@ -51,8 +52,8 @@ impl<S: State> Engine<S> {
                 // What tasks that are given up have stored is not to be read behind a snapshot.
                 let is_whole = !self.tasks.is_empty();
                 if is_stored && !is_whole {
-                    let (record, weight) = self.update_record(seq, 0, std::slice::from_ref(&update))?;
-                    self.weight.since += weight;
+                    let (record, bytes) = self.update_record(seq, 0, std::slice::from_ref(&update))?;
+                    self.weight.add(bytes);
                     records.push(record);
                 }
                 apply(Arc::make_mut(&mut self.state), [("the input", 0, update)])?;
@@ -126,11 +127,11 @@ impl<S: State> Engine<S> {
         for index in 0..self.tasks.len() {
             let Status::Finished(done) = &self.tasks[index].status else { continue };
             match done.stored {
-                Some(bytes) if !done.updates.is_empty() => self.weight.since += bytes as u64 + ROW_WEIGHT,
+                Some(bytes) if !done.updates.is_empty() => self.weight.add(bytes as u64),
                 None if !done.updates.is_empty() => {
                     let index = u32::try_from(index).expect("`frontier` counts the tasks");
-                    let (record, weight) = self.update_record(seq, index, &done.updates)?;
-                    self.weight.since += weight;
+                    let (record, bytes) = self.update_record(seq, index, &done.updates)?;
+                    self.weight.add(bytes);
                     records.push(record);
                 }
                 Some(_) | None => {}
@@ -200,7 +201,7 @@ impl<S: State> Engine<S> {
         let at_once = source == Source::Input && self.begins_at_once();
         if self.limits.persist == Persist::Each || at_once {
             if self.weight.is_due() && self.collected.is_none() {
-                records.push(self.snapshot(seq)?);
+                records.extend(self.snapshot_if_worth(seq)?);
             }
             let step = Step { deferred: at_once, ..self.step(source, &seeds)? };
             let value = encode(&step)?;
@@ -255,8 +256,17 @@ impl<S: State> Engine<S> {
     /// A snapshot of the state, after which reading begins anew.
     pub(crate) fn snapshot(&mut self, seq: u64) -> Result<Record> {
         let value = encode(&Saving::new(&*self.state, self.plan.version())?)?;
-        self.weight = Weight { since: 0, snapshot: value.len() as u64 };
-        Ok(Record { place: self.place(seq), body: Body::Snapshot(value) })
+        Ok(self.snapshot_record(seq, value))
+    }
+
+    fn snapshot_if_worth(&mut self, seq: u64) -> Result<Option<Record>> {
+        let value = encode(&Saving::new(&*self.state, self.plan.version())?)?;
+        Ok(self.weight.takes(value.len() as u64).then(|| self.snapshot_record(seq, value)))
+    }
+
+    fn snapshot_record(&mut self, seq: u64, value: Vec<u8>) -> Record {
+        self.weight = Weight::after(value.len() as u64);
+        Record { place: self.place(seq), body: Body::Snapshot(value) }
     }
 
     pub(super) fn step(&self, source: Source, seeds: &[Seed]) -> Result<Step> {

@@ -11,6 +11,7 @@ mod restore;
 #[cfg(test)]
 mod simulator;
 mod task;
+mod weight;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) use restore::Answers;
 pub use task::Failure;
 pub(crate) use task::{Journal, Journaled, Launch, TaskEnd, TaskKey};
 use task::{Status, Task};
+use weight::Weight;
 
 use crate::checkpoint::{Batch, Body, EntryKey, Place, Record};
 use crate::event::{Event, EventKind, Gate};
@@ -165,25 +167,6 @@ pub(crate) struct Engine<S: State> {
 
 /// Entries by the superstep and the task that they belong to.
 type Ahead = HashMap<(u64, u32), Vec<(EntryKey, Vec<u8>)>>;
-
-/// When the next snapshot is due: when what must be read after the last one outweighs it twice. So snapshots cost half
-/// of what the updates did, and reading a state costs no more than three times its size.
-#[derive(Debug, Clone, Copy, Default)]
-struct Weight {
-    since: u64,
-    snapshot: u64,
-}
-
-/// Reading a row costs about as much as reading so many bytes of it.
-const ROW_WEIGHT: u64 = 256;
-/// Small states are not worth a snapshot every few steps.
-const SNAPSHOT_WEIGHT_MIN: u64 = 64 * 1024;
-
-impl Weight {
-    fn is_due(self) -> bool {
-        self.since > 2 * self.snapshot + SNAPSHOT_WEIGHT_MIN
-    }
-}
 
 impl<S: State> Engine<S> {
     /// Begins where nothing is stored.

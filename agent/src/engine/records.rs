@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::Engine;
 use super::frontier::{Seed, Source};
 use super::task::{Done, Status};
-use super::{Engine, ROW_WEIGHT};
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Record};
 use crate::graph::{Command, Goto, Migration, Plan, Stored, StoredGoto, Target, Upward};
 use crate::state::{Saved, State};
@@ -135,11 +135,11 @@ fn not_migrated(version: u32, seq: u64, error: serde_json::Error) -> Error {
 }
 
 impl<S: State> Engine<S> {
-    /// The updates of a task as a record, and what reading it back will cost.
+    /// The updates of a task as a record, and its bytes.
     pub(super) fn update_record(&self, seq: u64, task: u32, updates: &[S::Update]) -> Result<(Record, u64)> {
         let value = StoredResult::updates(&self.plan, &*self.state, updates)?.encode()?;
-        let weight = value.len() as u64 + ROW_WEIGHT;
-        Ok((Record { place: self.place(seq), body: Body::Result { task, value } }, weight))
+        let bytes = value.len() as u64;
+        Ok((Record { place: self.place(seq), body: Body::Result { task, value } }, bytes))
     }
 
     /// Everything that is known at the end of a run of which nothing was stored on the way.

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::frontier::Frontier;
 use super::records::{Saving, StoredResult, decode};
 use super::task::{Done, Failure, Journal, Status};
-use super::{Engine, Limits, ROW_WEIGHT, Step};
+use super::weight::Weight;
+use super::{Engine, Limits, Step};
 use crate::checkpoint::{EntryKind, Loaded, ResultRow};
 use crate::graph::{Goto, Plan, Target};
 use crate::question::Pause;
@@ -71,17 +72,17 @@ impl<S: State> Engine<S> {
         let mut state = S::clone(&self.state);
         if let Some((seq, bytes)) = snapshot {
             at = seq;
-            self.weight.snapshot = bytes.len() as u64;
+            self.weight = Weight::after(bytes.len() as u64);
             let saving: Saving = decode("the snapshot", seq, &bytes)?;
             if saving.version < self.plan.version() {
                 // The next checkpoint stores the state as it is now, so that the old one is not needed again.
-                self.weight.since = u64::MAX / 2;
+                self.weight.force();
             }
             state = saving.read(&self.plan, seq)?;
         }
         let mut supersteps: BTreeMap<u64, Vec<ResultRow>> = BTreeMap::new();
         for row in results {
-            self.weight.since += row.value.len() as u64 + ROW_WEIGHT;
+            self.weight.add(row.value.len() as u64);
             supersteps.entry(row.seq).or_default().push(row);
         }
         for (seq, rows) in supersteps {

@@ -18,13 +18,13 @@ use super::{Cancel, Session};
 use crate::checkpoint::Batch;
 use crate::cx::{Cx, Parts, TaskScope};
 use crate::engine::{Begin, End, Engine, Input, Launch, Limits, Output, TaskEnd};
-use crate::event::Event;
+use crate::event::{Burst, Event};
 use crate::graph::Plan;
 use crate::scope::Scope;
 use crate::state::State;
 
-/// Events that wait to be read; then the tasks that tell them wait too.
-const EVENTS_MAX: usize = 64;
+/// Bursts of events that wait to be read; then the tasks that tell them wait too.
+const BURSTS_MAX: usize = 64;
 
 /// One graph that is being run.
 pub(crate) struct Drive<S: State> {
@@ -57,14 +57,29 @@ pub(crate) struct Drive<S: State> {
 
 /// Events of tasks, with the place of the task.
 struct Inbox {
-    sender: mpsc::Sender<(u32, Event)>,
-    receiver: mpsc::Receiver<(u32, Event)>,
+    sender: mpsc::Sender<Burst>,
+    receiver: mpsc::Receiver<Burst>,
+    /// What is left of the burst that came last.
+    rest: (u32, std::vec::IntoIter<Event>),
 }
 
 impl Inbox {
     fn new() -> Self {
-        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
-        Self { sender, receiver }
+        let (sender, receiver) = mpsc::channel(BURSTS_MAX);
+        Self { sender, receiver, rest: (0, Vec::new().into_iter()) }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(u32, Event)> {
+        loop {
+            if let Some(event) = self.rest.1.next() {
+                return Poll::Ready((self.rest.0, event));
+            }
+            match self.receiver.poll_recv(cx) {
+                Poll::Ready(Some((task, events))) => self.rest = (task, events.into_iter()),
+                // There is always a sender: the inbox has one.
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }
 
@@ -337,7 +352,7 @@ impl<S: State> Drive<S> {
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<S>> {
         if let Some(inbox) = &mut self.inbox
-            && let Poll::Ready(Some((task, event))) = inbox.receiver.poll_recv(cx)
+            && let Poll::Ready((task, event)) = inbox.poll(cx)
         {
             return Poll::Ready(Item::Told(task, event));
         }
@@ -348,7 +363,7 @@ impl<S: State> Drive<S> {
         }
         // What a task told before it ended comes first.
         if let Some(inbox) = &mut self.inbox
-            && let Ok((task, event)) = inbox.receiver.try_recv()
+            && let Poll::Ready((task, event)) = inbox.poll(cx)
         {
             return Poll::Ready(Item::Told(task, event));
         }

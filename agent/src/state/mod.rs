@@ -2,6 +2,7 @@
 //! superstep become its next value. `#[derive(State)]` writes by rote what can be written by hand with this trait.
 
 mod change;
+mod finite;
 mod json;
 mod rules;
 mod saved;
@@ -149,7 +150,7 @@ pub trait State: Clone + Send + Sync + 'static {
     fn encode(&self, update: &Self::Update) -> Result<String> {
         let text = serde_json::to_string(update)
             .map_err(|error| Error::new(Kind::BadInput, error.to_string()).caused_by(error))?;
-        saved::check_nulls::<Self::Update>("an update", &text)?;
+        saved::check_floats(|| "an update".to_owned(), update, &text)?;
         Ok(text)
     }
 

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::finite::has_no_form;
+
 /// The fields of a stored state, each as JSON.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -22,7 +24,7 @@ impl Saved {
         let text = serde_json::value::to_raw_value(value).map_err(|error| {
             Error::new(Kind::BadInput, format!("field `{field}` has no form in JSON: {error}")).caused_by(error)
         })?;
-        check_nulls::<T>(&format!("field `{field}`"), text.get())?;
+        check_floats(|| format!("field `{field}`"), value, text.get())?;
         self.0.insert(field.to_owned(), text);
         Ok(())
     }
@@ -48,11 +50,15 @@ impl Saved {
 
 /// Makes sure that what was written can be read. JSON has no NaN and no infinity; serde writes a null for them, from
 /// which no float is read back, and that would show only when the run is to go on. Other text is not looked at.
-pub(super) fn check_nulls<T: DeserializeOwned>(what: &str, text: &str) -> Result<()> {
-    if !text.contains("null") {
+pub(super) fn check_floats<T>(what: impl Fn() -> String, value: &T, text: &str) -> Result<()>
+where
+    T: Serialize + DeserializeOwned,
+{
+    if !text.contains("null") || !has_no_form(value) {
         return Ok(());
     }
     serde_json::from_str::<T>(text).map(drop).map_err(|error| {
+        let what = what();
         let message = format!("{what} could not be read back from JSON: {error}; is a float in it NaN or infinite?");
         Error::new(Kind::BadInput, message).caused_by(error)
     })

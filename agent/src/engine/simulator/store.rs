@@ -11,7 +11,7 @@ use super::expected::parse;
 use crate::checkpoint::{
     Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Fork, Loaded, Memory, Place, Record, SEQ_MAX, Span,
 };
-use crate::engine::ROW_WEIGHT;
+use crate::engine::weight::ROW_WEIGHT;
 
 /// The name of the one thread.
 pub(super) const THREAD: &str = "simulated";
@@ -93,11 +93,13 @@ impl Store {
         Ok(())
     }
 
-    /// A snapshot that goes with a superstep costs no more than what was written since the last one.
+    /// A snapshot that goes with a superstep weighs at most half of what it takes the place of.
     fn check_snapshot(&self, batch: &Batch) {
-        if !batch.records.iter().any(|record| matches!(record.body, Body::Snapshot(_))) {
-            return;
-        }
+        let snapshot = batch.records.iter().find_map(|record| match &record.body {
+            Body::Snapshot(value) => Some(value.len()),
+            _ => None,
+        });
+        let Some(snapshot) = snapshot else { return };
         let loaded = self.load();
         let row = usize::try_from(ROW_WEIGHT).expect("it is small");
         let new = batch.records.iter().map(|record| match &record.body {
@@ -106,7 +108,10 @@ impl Store {
         });
         let since = loaded.results.iter().map(|result| result.value.len() + row).chain(new).sum::<usize>();
         let last = loaded.snapshot.map_or(0, |(_, value)| value.len());
-        assert!(since > last, "a snapshot after {since} bytes of updates, and the last one had {last}");
+        assert!(
+            2 * snapshot <= since + last,
+            "a snapshot of {snapshot} bytes after {since} bytes of updates, and the last one had {last}"
+        );
     }
 
     /// Someone else takes the thread over, as after the death of a process.

@@ -51,11 +51,11 @@ fn check<const N: usize>(updates: [Value; N], expected: Expect) {
 #[test]
 fn updates_are_plain_objects() {
     check(
-        [json!({"route": "x", "hits": ["new"], "facts": {"k": 1}})],
+        [json!({"route": "x", "hits": ["new"], "facts": {"young": 1}})],
         expect![[r#"
         route: "x"
         hits: ["old","new"]
-        facts: {"k":1,"old":0}"#]],
+        facts: {"old":0,"young":1}"#]],
     );
     check([json!({"hits": ["a"]}), json!({"$replace": {"hits": [1]}, "hits": [2]})], expect![[r#"hits: [1,2,"a"]"#]]);
     check([json!({"facts": {"k": 1}}), json!({"$replace": {"facts": {}}})], expect![[r#"facts: {"k":1}"#]]);
