@@ -7,7 +7,7 @@ use std::sync::Arc;
 use lorewell_model::{Error, Kind};
 use serde_json::{Value, json};
 
-use super::dice::{Dice, Hash};
+use super::dice::Dice;
 use super::graph::{DRAWN, Spec};
 use super::script::{Actor, Op, Part, Returned, Target};
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
@@ -21,7 +21,7 @@ use crate::state::{Json, JsonUpdate};
 #[derive(Debug)]
 pub(super) struct Outside {
     pub(super) dice: Dice,
-    done: BTreeMap<String, (Value, u64)>,
+    done: BTreeMap<String, (Value, String)>,
     /// Keys of what was done and is not stored.
     unstored: BTreeSet<String>,
     pub(super) repeated: usize,
@@ -33,7 +33,7 @@ impl Outside {
     }
 
     /// Acts, unless that was done before under this key; then it must have been for the same purpose.
-    fn act(&mut self, key: &str, purpose: u64) -> Value {
+    fn act(&mut self, key: &str, purpose: String) -> Value {
         if let Some((value, before)) = self.done.get(key) {
             assert_eq!(*before, purpose, "one idempotency key for two purposes: {key}");
             self.repeated += 1;
@@ -86,6 +86,8 @@ pub(super) struct Attempt {
     drawn: Vec<Value>,
     /// The key of what was just done.
     acting: Option<String>,
+    /// What led to this task is stored: nothing may happen outside before.
+    is_led: bool,
 }
 
 /// How far an attempt has come.
@@ -122,6 +124,7 @@ impl Attempt {
             given: Vec::new(),
             drawn: Vec::new(),
             acting: None,
+            is_led: false,
         }
     }
 
@@ -160,7 +163,7 @@ impl Attempt {
             self.done(&name);
             return Progress::On;
         }
-        if self.stored < self.new.len() {
+        if !self.is_led || self.stored < self.new.len() {
             return Progress::Store;
         }
         let key = id_within(self.task_id(), "effect", &entry, 0);
@@ -232,11 +235,9 @@ impl Attempt {
 
     /// What an effect is for. What the task sees of the state is no part of it: an edit may change that, and the task
     /// stays the same.
-    fn purpose(&self) -> u64 {
+    fn purpose(&self) -> String {
         let Actor { node, input, failed, seen: _ } = &self.of.actor;
-        let mut hash = Hash::default();
-        hash.text(&format!("{node} {input:?} {failed:?}"));
-        hash.end()
+        format!("{node} {input:?} {failed:?}")
     }
 
     fn journal(&self) -> Journal {
@@ -258,6 +259,7 @@ impl Attempt {
             outside.unstored.remove(&key);
         }
         self.stored = self.new.len();
+        self.is_led = true;
     }
 }
 

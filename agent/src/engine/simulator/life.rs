@@ -118,8 +118,8 @@ impl Life {
 
     /// Tells the engine something that it must not listen to, or stores a batch that was on its way.
     fn nuisance(&mut self, world: &mut World) -> Fate {
-        if let Some(batch) = self.behind.pop_front() {
-            return world.store_batch(batch);
+        if !self.behind.is_empty() {
+            return self.store_next(world);
         }
         if world.cancels() {
             world.trace.count("cancels");
@@ -167,8 +167,12 @@ impl Life {
                 if world.dies() {
                     return Fate::Dies;
                 }
-                // Behind what is on its way: nothing may happen outside before what led to it is stored.
-                if self.flush(world) != Fate::On || world.store_effect(records) != Fate::On {
+                // Behind what is on its way.
+                let fate = match self.flush(world) {
+                    Fate::On if !records.is_empty() => world.store_effect(records),
+                    fate => fate,
+                };
+                if fate != Fate::On {
                     return Fate::Dies;
                 }
                 self.attempts[index].is_stored(&mut world.outside);
@@ -178,12 +182,21 @@ impl Life {
     }
 
     pub(super) fn flush(&mut self, world: &mut World) -> Fate {
-        while let Some(batch) = self.behind.pop_front() {
-            if world.store_batch(batch) != Fate::On {
+        while !self.behind.is_empty() {
+            if self.store_next(world) != Fate::On {
                 return Fate::Dies;
             }
         }
         Fate::On
+    }
+
+    /// Stores what has been on its way for longest. After a batch that failed a store takes no more.
+    fn store_next(&mut self, world: &mut World) -> Fate {
+        let fate = self.behind.pop_front().map_or(Fate::On, |batch| world.store_batch(batch));
+        if fate == Fate::Dies {
+            self.behind.clear();
+        }
+        fate
     }
 
     /// A process that dies may have stored some of what was on its way.
