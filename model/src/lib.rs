@@ -1,9 +1,28 @@
-//! What every Lorewell crate shares: the error type and the origin of a text.
+//! The model stack: one type of message, one type of event, whatever model answers.
 //!
-//! This crate sits at the bottom of the workspace and depends on none of the others.
+//! This crate sits at the bottom of the workspace and depends on none of the others, so it holds what all of them share:
+//! the error type, the origin of a text, and secrets.
 
+mod chat;
 mod error;
+mod event;
+mod fold;
+mod media;
+mod message;
 mod origin;
+#[cfg(feature = "remote")]
+pub mod remote;
+mod request;
+mod secret;
+mod usage;
 
+pub use chat::{ChatModel, Events};
 pub use error::{Error, Kind, OrKind, Result, ResultExt};
+pub use event::{Event, Finish};
+pub use fold::{Fold, REPLY_BYTES_MAX, REPLY_PARTS_MAX, Reply};
+pub use media::{MEDIA_BYTES_MAX, Media, Source};
+pub use message::{Citation, Message, Opaque, Part, Reasoning, Role, Text, ToolCall, ToolResult};
 pub use origin::Origin;
+pub use request::{Cache, CacheLifetime, Effort, OutputSchema, Request, ToolChoice, ToolSpec};
+pub use secret::Secret;
+pub use usage::Usage;

@@ -1,0 +1,14 @@
+//! Models behind HTTP. A wire format is a codec between requests, bytes and events and knows nothing of sockets; `http`
+//! moves the bytes; a table says which provider speaks what, and where.
+
+mod anthropic;
+mod format;
+mod frames;
+mod gemini;
+mod ollama;
+mod openai;
+mod quirks;
+mod wire;
+
+pub use format::Format;
+pub use wire::{Decoder, ModelInfo};
