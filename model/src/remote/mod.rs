@@ -5,10 +5,18 @@ mod anthropic;
 mod format;
 mod frames;
 mod gemini;
+mod http;
+mod model;
 mod ollama;
 mod openai;
+mod opened;
+mod providers;
 mod quirks;
 mod wire;
 
 pub use format::Format;
+pub use http::{RESPONSE_BYTES_MAX, Timeouts};
+pub(crate) use opened::Opened;
+pub use opened::{ProviderInfo, providers};
+pub(crate) use providers::unknown;
 pub use wire::{Decoder, ModelInfo};

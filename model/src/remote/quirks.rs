@@ -1,7 +1,7 @@
 //! How servers that speak OpenAI's chat format differ from it.
 
 /// What a server wants otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Quirks {
     /// The limit of the answer is called `max_tokens`, as it once was at OpenAI too.
     pub(crate) old_max_tokens: bool,
@@ -21,4 +21,19 @@ pub(crate) struct Quirks {
     pub(crate) random_seed: bool,
     /// `strict` in tools and schemas is refused.
     pub(crate) no_strict: bool,
+}
+
+impl Quirks {
+    /// As OpenAI itself.
+    pub(crate) const NONE: Self = Self {
+        old_max_tokens: false,
+        system_role: false,
+        no_stream_options: false,
+        reasoning_object: false,
+        echo_reasoning: false,
+        json_object_only: false,
+        any_tool: false,
+        random_seed: false,
+        no_strict: false,
+    };
 }

@@ -1,0 +1,144 @@
+//! What may be spent, over any number of models and requests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::{ChatModel, Events};
+use crate::event::Event;
+use crate::name::ModelName;
+use crate::price::Price;
+use crate::request::Request;
+use crate::usage::Usage;
+use crate::{Error, Kind, Result};
+
+/// What may be spent. Handles share it: give one to each model that spends from it. A request that has begun is answered
+/// to its end; the next one is refused with `Limit`.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use lorewell_model::{Budget, Kind, model};
+///
+/// let budget = Budget::new().requests_max(1);
+/// let model = model("mock:echo").await?.budget(&budget);
+/// model.chat("one").await?;
+/// assert_eq!(model.chat("two").await.unwrap_err().kind(), Kind::Limit);
+/// assert_eq!(budget.spent().requests, 1);
+/// # Ok::<(), lorewell_model::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Budget {
+    requests_max: Option<u64>,
+    tokens_max: Option<u64>,
+    cost_usd_max: Option<f64>,
+    spent: Arc<Mutex<Spent>>,
+}
+
+/// What was spent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Spent {
+    /// Requests.
+    pub requests: u64,
+    /// Their tokens.
+    pub usage: Usage,
+    /// What they cost, in US dollars, as far as prices are known.
+    pub cost_usd: f64,
+}
+
+impl Budget {
+    /// Makes a budget without limits, which only counts.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Limits the number of requests.
+    #[must_use]
+    pub fn requests_max(mut self, requests: u64) -> Self {
+        self.requests_max = Some(requests);
+        self
+    }
+
+    /// Limits the tokens, of requests and answers together.
+    #[must_use]
+    pub fn tokens_max(mut self, tokens: u64) -> Self {
+        self.tokens_max = Some(tokens);
+        self
+    }
+
+    /// Limits the cost, in US dollars. A model whose price is not known is refused.
+    #[must_use]
+    pub fn cost_usd_max(mut self, usd: f64) -> Self {
+        self.cost_usd_max = Some(usd);
+        self
+    }
+
+    /// Returns what was spent so far.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request from it.
+    fn begin(&self, price: Option<Price>, name: &ModelName) -> Result<()> {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = |what: String| Err(Error::new(Kind::Limit, format!("the budget is spent: {what}")));
+        if self.cost_usd_max.is_some() && price.is_none() {
+            let message = format!("the price of `{name}` is not known, and the budget limits the cost; add its price");
+            return Err(Error::new(Kind::Config, message));
+        }
+        match (self.requests_max, self.tokens_max, self.cost_usd_max) {
+            (Some(max), ..) if spent.requests >= max => limit(format!("{max} requests")),
+            (_, Some(max), _) if spent.usage.total_tokens() >= max => limit(format!("{max} tokens")),
+            (.., Some(max)) if spent.cost_usd >= max => limit(format!("{max} US dollars")),
+            _ => {
+                spent.requests += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts what a request has used since it was last counted.
+    fn add(&self, usage: Usage, before: Usage, price: Option<Price>) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        spent.usage += usage.since(before);
+        if let Some(price) = price {
+            spent.cost_usd += price.cost_usd(&usage) - price.cost_usd(&before);
+        }
+    }
+}
+
+/// A model that spends from a budget.
+#[derive(Debug)]
+pub(crate) struct Budgeted {
+    inner: Arc<dyn ChatModel>,
+    budget: Budget,
+    price: Option<Price>,
+    name: Arc<ModelName>,
+}
+
+impl Budgeted {
+    pub(crate) fn new(inner: Arc<dyn ChatModel>, budget: Budget, price: Option<Price>, name: Arc<ModelName>) -> Self {
+        Self { inner, budget, price, name }
+    }
+}
+
+impl ChatModel for Budgeted {
+    fn stream(&self, request: Request) -> Events {
+        let (inner, budget, price, name) = (self.inner.clone(), self.budget.clone(), self.price, self.name.clone());
+        Events::new(async_stream::try_stream! {
+            budget.begin(price, &name)?;
+            let mut events = inner.stream(request);
+            let mut counted = Usage::default();
+            while let Some(event) = events.next().await {
+                let event = event?;
+                if let Event::Usage { usage } = &event {
+                    budget.add(*usage, counted, price);
+                    counted = *usage;
+                }
+                yield event;
+            }
+        })
+    }
+}

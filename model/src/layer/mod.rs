@@ -1,0 +1,20 @@
+//! What can be put around any model. Each layer is a model itself.
+
+mod budget;
+mod cassette;
+mod fallback;
+mod rate;
+mod retry;
+
+pub(crate) use budget::Budgeted;
+pub use budget::{Budget, Spent};
+pub use cassette::Cassette;
+pub(crate) use cassette::Recorded;
+pub(crate) use fallback::Fallback;
+pub(crate) use rate::Paced;
+pub use rate::RateLimit;
+pub(crate) use retry::Retried;
+pub use retry::Retry;
+
+#[cfg(test)]
+mod tests;
