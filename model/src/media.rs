@@ -94,7 +94,7 @@ impl Media {
     }
 
     /// Returns its bytes in base64, if it holds them.
-    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "for the codecs"))]
+    #[cfg(feature = "remote")]
     pub(crate) fn base64(&self) -> Option<String> {
         match &self.source {
             Source::Bytes(bytes) => Some(STANDARD.encode(bytes)),

@@ -133,6 +133,7 @@ impl Part {
     }
 
     /// Returns what the part of some provider carries for it alone.
+    #[cfg(feature = "remote")]
     pub(crate) fn opaque(&self, provider: &str) -> Option<&Value> {
         let opaque = match self {
             Self::Text(text) => text.opaque.as_deref(),
@@ -275,6 +276,7 @@ pub struct Opaque {
     pub value: Value,
 }
 
+#[cfg(any(test, feature = "remote"))]
 impl Opaque {
     pub(crate) fn new(provider: &'static str, value: Value) -> Self {
         Self { provider: provider.into(), value }

@@ -95,16 +95,25 @@ impl Prices {
         self
     }
 
-    /// Finds the price of a model: under its own name, or under the longest name that it continues after a `-`, `:` or
-    /// `@`, as dated versions do.
+    /// Finds the price of a model: under its own name, or under the name that it is a version of, such as
+    /// `gpt-5-2025-08-07` of `gpt-5`.
     #[must_use]
     pub fn find(&self, name: &ModelName) -> Option<Price> {
-        let full = name.to_string();
-        let mut ends: Vec<usize> = full.match_indices(['-', ':', '@']).map(|(at, _)| at).collect();
-        ends.push(full.len());
-        let longest = ends.iter().rev().find_map(|end| self.0.get(&full[..*end]));
-        longest.copied().or_else(|| is_local(name.provider()).then_some(Price::FREE))
+        if is_local(name.provider()) {
+            return Some(self.0.get(&name.to_string()).copied().unwrap_or(Price::FREE));
+        }
+        let provider = name.provider().strip_suffix("-chat").unwrap_or(name.provider());
+        let full = format!("{provider}:{}", name.model());
+        let versions = full.match_indices(['-', '@']).filter(|(at, _)| is_version(&full[at + 1..]));
+        let shorter = versions.map(|(at, _)| &full[..at]).rev();
+        std::iter::once(full.as_str()).chain(shorter).find_map(|name| self.0.get(name).copied())
     }
+}
+
+/// Whether the end of a name says only which version it is.
+fn is_version(end: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    end.split('-').all(|part| is_number(part) || matches!(part, "latest" | "preview"))
 }
 
 /// Whether the models of a provider run on one's own machine.
@@ -137,6 +146,8 @@ mod tests {
         assert_eq!(found("a:m-mini-2025"), Some(2.0));
         assert_eq!(found("a:m-mini-2024-05"), Some(3.0));
         assert_eq!(found("a:mx"), None);
+        assert_eq!(found("a:m-maxi"), None);
+        assert_eq!(found("a-chat:m-latest"), Some(1.0));
         assert_eq!(found("ollama:any:1b"), Some(0.0));
     }
 }

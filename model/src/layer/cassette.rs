@@ -16,7 +16,7 @@ use crate::request::Request;
 use crate::{Error, Kind, Result, ResultExt};
 
 /// Lines that a cassette may have when it is played.
-pub const TAKES_MAX: usize = 100_000;
+const TAKES_MAX: usize = 100_000;
 
 /// A file of requests and their answers, to be recorded or to be played. Handles share it.
 ///
@@ -82,8 +82,7 @@ impl Cassette {
     /// Opens a recording to play it.
     ///
     /// # Errors
-    /// `NotFound` and `Io` if it cannot be read; `Corrupt` if a line of it is no recording; `Limit` above
-    /// [`TAKES_MAX`] lines.
+    /// `NotFound` and `Io` if it cannot be read; `Corrupt` if a line of it is no recording; `Limit` above 100,000 lines.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let doing = || format!("playing the cassette `{}`", path.display());

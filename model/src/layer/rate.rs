@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::{Error, Kind, Result};
 
 /// Requests that may wait for their turn; more are refused with `Limit`.
-pub const WAITING_MAX: usize = 4096;
+const WAITING_MAX: usize = 4096;
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Bytes of English text for each token, about: what OpenAI gives as a rule of thumb.

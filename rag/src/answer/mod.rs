@@ -1,11 +1,15 @@
 //! From hits to an answer: which sentences say it (`extract`), how well (`support`), and whether a quotation stands in
-//! its source (`citation`, `verify`). No language model takes part: an answer is made of the documents' own sentences.
+//! its source (`citation`, `verify`). `quote` answers with the documents' own sentences; `ask` lets a model write, and
+//! holds what it writes (`claims`) against the passages that it was shown (`prompt`).
 
 mod align;
+mod ask;
 pub mod citation;
+mod claims;
 mod decisive;
 pub mod extract;
 mod fuzzy;
+mod prompt;
 mod question;
 mod quote;
 mod reading;
@@ -13,5 +17,6 @@ pub mod support;
 mod verify;
 mod words;
 
+pub use ask::{AskEvent, AskEvents, AskRequest, PASSAGE_TOKENS_MAX, Written};
 pub use quote::{Answer, Citation, Drafted, QuoteRequest, Sentence};
 pub use verify::Standing;

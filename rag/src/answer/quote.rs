@@ -226,7 +226,7 @@ async fn cite(mut answer: Answer, groups: Vec<Group>, mut sources: Sources) -> R
             }
             let text = checked.text.clone();
             let (path, headings) = (hit.path.clone(), hit.headings.clone());
-            let citation = place_citation(&mut answer, path, headings, checked);
+            let citation = place_citation(&mut answer.citations, path, headings, checked);
             answer.sentences.push(Sentence { text, citation, support: quote.support });
         }
     }
@@ -252,10 +252,15 @@ fn lost(losses: &[Loss]) -> String {
 }
 
 /// Adds a sentence to the citation it continues, or begins a new one, and returns its number.
-fn place_citation(answer: &mut Answer, path: String, headings: Vec<String>, checked: Checked) -> usize {
+pub(super) fn place_citation(
+    citations: &mut Vec<Citation>,
+    path: String,
+    headings: Vec<String>,
+    checked: Checked,
+) -> usize {
     let Checked { standing, place, text: quote, .. } = checked;
     let headings = if place.headings.is_empty() { headings } else { place.headings.clone() };
-    if let Some(last) = answer.citations.last_mut()
+    if let Some(last) = citations.last_mut()
         && last.path == path
         && last.standing == standing
         && last.headings == headings
@@ -266,9 +271,9 @@ fn place_citation(answer: &mut Answer, path: String, headings: Vec<String>, chec
         last.quotes.push(quote);
         return last.number;
     }
-    let number = answer.citations.len() + 1;
+    let number = citations.len() + 1;
     let reference = place.reference(&path);
-    answer.citations.push(Citation { number, reference, path, place, headings, quotes: vec![quote], standing });
+    citations.push(Citation { number, reference, path, place, headings, quotes: vec![quote], standing });
     number
 }
 

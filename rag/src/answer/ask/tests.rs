@@ -1,0 +1,1 @@
+//! Whole questions to scripted models.
