@@ -186,7 +186,10 @@ impl AskRequest {
                 yield AskEvent::Passages { used: packed.hits.len(), found: found.hits.len() };
                 let mut written = Written::empty(self.question, &packed, &found, &self.model);
                 if packed.hits.is_empty() {
-                    written.abstained = Some("no passage was found".to_owned());
+                    written.abstained = Some(match found.hits.is_empty() {
+                        true => "no passage was found".to_owned(),
+                        false => "none of the passages fits into the tokens allowed for them".to_owned(),
+                    });
                 } else {
                     let mut request = prompt::request(&written.question, &packed);
                     request.output_tokens_max = self.output_tokens_max;

@@ -15,8 +15,9 @@ use crate::document::Format;
 use crate::sentences::{SentenceKind, sentences};
 use crate::sparse::content_terms;
 
-/// Share of the words of a sentence that its passage must have: half, as the words of glue count too.
-const SHARE_MIN: f32 = 0.5;
+/// Share of the words of content of a sentence that its passage must have. Two of three is too little: `opened parts can be
+/// returned` has that in common with `unused parts can be returned`.
+const SHARE_MIN: f32 = 0.7;
 /// A sentence with fewer words of content claims nothing: `Yes:`.
 const CLAIM_TERMS_MIN: usize = 2;
 /// Sentences of a passage that support one of the answer together.
@@ -67,6 +68,8 @@ impl Claims {
         }
         let found = bounds(&self.held);
         match found.as_slice() {
+            // A mark that has only begun belongs to the sentence before it.
+            [.., before, last] if self.held[last.start..].starts_with('[') => before.start,
             [.., last] => last.start,
             [] => 0,
         }
@@ -183,11 +186,19 @@ impl Piece {
             .map(|sentence| sentence.range)
             .collect();
         let windows = (1..=WINDOW_MAX).flat_map(|length| said.windows(length));
-        let ranges = windows.filter_map(|window| Some(window.first()?.start..window.last()?.end));
-        let scored = ranges.filter_map(|range| Some((claim.share(passage, range.clone())?, range)));
+        let scored = windows.filter_map(|window| {
+            let range = window.first()?.start..window.last()?.end;
+            let closest = window
+                .iter()
+                .map(|sentence| &passage[sentence.clone()])
+                .reduce(|best, next| if claim.shared(next) > claim.shared(best) { next } else { best })?;
+            Some((claim.share(passage, range.clone())?, range, closest))
+        });
         // The first of the best: shorter ones come first.
         let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
-        best.filter(|(share, _)| *share >= SHARE_MIN).map(|(_, range)| range)
+        // The sentence that says most of it must not say the opposite.
+        let supports = |share: f32, closest: &str| share >= SHARE_MIN && claim.negates == negates(closest);
+        best.filter(|(share, _, closest)| supports(*share, closest)).map(|(_, range, _)| range)
     }
 }
 
@@ -220,16 +231,20 @@ impl<'a> Claim<'a> {
         let said = &passage[range.clone()];
         let around: HashSet<String> = words(said, 0..said.len()).into_iter().map(|word| word.folded).collect();
         let has_all = |wanted: &[String]| wanted.iter().all(|word| around.contains(word));
-        let is_quoted = |quote: &&str| !matches!(check(quote, passage, range.clone()), Verdict::Unsupported);
+        let is_quoted = |quote: &str| !matches!(check(quote, passage, range.clone()), Verdict::Unsupported);
         let names = self.names.iter().filter(|name| around.contains(*name)).count();
         let is_named = names * 2 >= self.names.len();
-        if !has_all(&self.numbers) || !is_named || self.negates != negates(said) || !self.quotes.iter().all(|q| is_quoted(&q)) {
+        if !has_all(&self.numbers) || !is_named || !self.quotes.iter().all(|quote| is_quoted(quote)) {
             return None;
         }
+        let count = |terms: usize| f32::from(u16::try_from(terms).unwrap_or(u16::MAX));
+        Some(count(self.shared(said)) / count(self.terms.len().max(1)))
+    }
+
+    /// How many of its words a text has.
+    fn shared(&self, said: &str) -> usize {
         let terms: HashSet<String> = content_terms(said).into_iter().collect();
-        let shared = self.terms.intersection(&terms).count();
-        let all = u16::try_from(self.terms.len().max(1)).unwrap_or(u16::MAX);
-        Some(f32::from(u16::try_from(shared).unwrap_or(u16::MAX)) / f32::from(all))
+        self.terms.intersection(&terms).count()
     }
 }
 
