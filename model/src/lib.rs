@@ -4,6 +4,7 @@
 //! the error type, the origin of a text, and secrets.
 
 mod chat;
+pub mod conformance;
 mod error;
 mod event;
 mod fold;

@@ -30,9 +30,9 @@ const TAKES_MAX: usize = 100_000;
 ///
 /// // No model, no key, no network:
 /// let model = Cassette::open(&path)?.model("mock:echo")?;
-/// assert_eq!(model.chat("hi").await?.text(), "hi");
 /// let error = model.chat("ho").await.unwrap_err();
 /// assert!(error.to_string().contains("-          \"text\": \"hi\""), "{error}");
+/// assert_eq!(model.chat("hi").await?.text(), "hi");
 /// # Ok::<(), lorewell_model::Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]

@@ -48,7 +48,10 @@ impl Framer {
 
     /// Hands on every frame that the bytes complete, until one says that no more are wanted.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Frame<'_>) -> Result<bool>) -> Result<()> {
-        if std::mem::take(&mut self.after_return) && bytes.first() == Some(&b'\n') {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.after_return) && bytes[0] == b'\n' {
             bytes = &bytes[1..];
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
