@@ -32,11 +32,25 @@
 //! # fn main() {}
 //! ```
 //!
+//! A [`Model`] answers in its own words: [`Index::ask`] shows it passages, and holds what it writes against them.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> lorewell::Result<()> {
+//! use lorewell::model;
+//!
+//! let model = model("mock:echo").await?; // or "openai:…", "anthropic:…", "gemini:…", "ollama:…"
+//! assert_eq!(model.chat("hi").await?.text(), "hi");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds | default |
 //! |---|---|---|
 //! | `candle` | local BERT embedders | yes |
+//! | `remote` | models behind HTTP | yes |
 //! | `sqlite` | threads of graphs in one file | yes |
 //! | `tantivy` | search by words | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
@@ -44,12 +58,13 @@
 //! | `code` | structure of source code | |
 //! | `full` | all of them | |
 //!
-//! This crate only brings the others together: [`agent`] runs graphs of steps durably, [`embed`] makes vectors, [`rag`]
-//! loads, chunks, indexes, searches and answers.
+//! This crate only brings the others together: [`model`] speaks with language models, [`agent`] runs graphs of steps
+//! durably, [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and answers.
 
 pub use lorewell_agent as agent;
 pub use lorewell_embed as embed;
-pub use lorewell_model::{Error, Kind, OrKind, Origin, Result, ResultExt};
+pub use lorewell_model as model;
+pub use lorewell_model::{Error, Kind, Message, Model, OrKind, Origin, Request, Result, ResultExt, model};
 pub use lorewell_rag as rag;
 pub use lorewell_rag::answer::{Answer, Citation, Standing};
 pub use lorewell_rag::index::{Index, Options, Progress, Report};

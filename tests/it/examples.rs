@@ -49,6 +49,47 @@ fn approval() {
 }
 
 #[test]
+fn talk() {
+    check(
+        "talk",
+        expect![[r#"
+            Mont Blanc, Dufourspitze, Dom.
+            Mont Blanc is 4807 m high
+            (asked for weather {"city":"Chamonix"})
+            It snows in Chamonix, at -3 °C.
+        "#]],
+    );
+}
+
+#[test]
+fn record_replay() {
+    check(
+        "record_replay",
+        expect![[r#"
+            recorded: Where is Chamonix?
+            drifted:
+            -          "text": "Where is Chamonix?"
+            +          "text": "Where is Paris?"
+            played: Where is Chamonix?
+            left: 0
+        "#]],
+    );
+}
+
+#[cfg(feature = "tantivy")]
+#[test]
+fn cited_answer() {
+    check(
+        "cited_answer",
+        expect![[r#"
+            1 of 1 passages used
+            "Unused parts can be returned within 30 days." [1]
+            [1] docs/returns.md:3 Verified
+        "#]],
+    );
+}
+
+#[test]
 fn map_reduce() {
     check(
         "map_reduce",
