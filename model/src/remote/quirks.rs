@@ -21,4 +21,10 @@ pub(crate) struct Quirks {
     pub(crate) random_seed: bool,
     /// `strict` in tools and schemas is refused.
     pub(crate) no_strict: bool,
+    /// It wants the `reasoning_details` of earlier turns back as they came.
+    pub(crate) echo_details: bool,
+    /// `top_k` is known.
+    pub(crate) top_k: bool,
+    /// `prompt_cache_key` and its like are refused.
+    pub(crate) no_cache_key: bool,
 }
