@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::wire::Header;
 use crate::media::Media;
 use crate::message::{Part, ToolResult};
-use crate::request::{Effort, Request, ToolChoice};
+use crate::request::{Effort, OutputSchema, Request, ToolChoice};
 use crate::secret::Secret;
 
 pub(super) fn headers(key: Option<&Secret>) -> Vec<Header> {
@@ -74,4 +74,9 @@ pub(super) fn has_media(result: &ToolResult) -> bool {
 /// Wraps the arguments of a call that has none.
 pub(super) fn arguments(json: &str) -> Value {
     json!(if json.trim().is_empty() { "{}" } else { json })
+}
+
+/// Says the schema where the format cannot; servers that only know "JSON" also want to read that word.
+pub(super) fn schema_in_words(output: &OutputSchema) -> String {
+    format!("Answer with one JSON object that fits this JSON schema, and nothing else:\n{}", output.schema)
 }

@@ -8,25 +8,20 @@ use super::super::shared;
 use super::NAME;
 use crate::media::{Media, Source};
 use crate::message::{Message, Part, Role, ToolCall, ToolResult};
-use crate::request::{OutputSchema, Request};
+use crate::request::Request;
 use crate::{Error, Kind, Result};
 
 /// Makes the messages.
 pub(super) fn messages(request: &Request, quirks: &Quirks) -> Result<Vec<Value>> {
     let mut messages = Messages { quirks, all: Vec::new(), media: Vec::new() };
     if let Some(output) = request.output.as_ref().filter(|_| quirks.json_object_only) {
-        messages.all.push(messages.system(&schema_in_words(output)));
+        messages.all.push(messages.system(&shared::schema_in_words(output)));
     }
     for message in &request.messages {
         messages.add(message)?;
     }
     messages.flush();
     Ok(messages.all)
-}
-
-/// Says the schema where the format cannot; servers that only know "JSON" also want to read that word.
-fn schema_in_words(output: &OutputSchema) -> String {
-    format!("Answer with one JSON object that fits this JSON schema, and nothing else:\n{}", output.schema)
 }
 
 struct Messages<'a> {
