@@ -53,6 +53,9 @@ impl Framer {
 
     /// Hands on every frame that the bytes complete, until one says that no more are wanted.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut take: impl FnMut(Frame<'_>) -> Result<bool>) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         if std::mem::take(&mut self.after_return) && bytes.first() == Some(&b'\n') {
             bytes = &bytes[1..];
         }
@@ -116,7 +119,7 @@ impl Framer {
             Framing::Sse => {
                 // No field of an event begins with a brace.
                 self.is_whole |= !self.has_begun && line.trim_start().starts_with('{');
-                self.has_begun |= !line.is_empty();
+                self.has_begun |= !line.trim_ascii().is_empty();
                 match line.is_empty() && !self.is_whole {
                     true => self.dispatch(take),
                     false => self.field(&line).map(|()| true),
@@ -193,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_answer_in_one_piece_is_one_frame() {
-        let whole = b"\n{\n \"data\": 1,\n\ndata: 3}\n";
+        let whole = b"\n   \n{\n \"data\": 1,\n\ndata: 3}\n";
         for cut in 0..=whole.len() {
             let got = frames(Framing::Sse, &[&whole[..cut], &whole[cut..]]);
             assert_eq!(got, ["|{\n \"data\": 1,\n\ndata: 3}"], "{cut}");

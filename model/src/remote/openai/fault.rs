@@ -128,7 +128,8 @@ impl Said {
         let names = [self.code.as_deref(), self.kind.as_deref()];
         let by_name = names.into_iter().flatten().find_map(|name| kind_of_name(&name.to_ascii_lowercase()));
         // A request that is too large for the minute's share stays too large, whatever the code says.
-        let by_name = if status == 413 { Some(Kind::Limit) } else { by_name };
+        let is_too_large = status == 413 || self.message.to_ascii_lowercase().starts_with("request too large");
+        let by_name = if is_too_large { Some(Kind::Limit) } else { by_name };
         let is_vague = matches!(status, 0 | 400 | 403 | 404 | 422 | 429 | 500);
         let by_words = || is_vague.then(|| kind_of_words(&self.message.to_ascii_lowercase(), status)).flatten();
         by_name.or_else(by_words).unwrap_or_else(|| match status {
@@ -296,6 +297,8 @@ mod tests {
         assert_eq!(kind(r#"{"error":{"message":"Token limit reached","code":400}}"#), Kind::BadInput);
         assert_eq!(kind(r#"{"message":"x","type":"invalid_request_error"}"#), Kind::BadInput);
         assert_eq!(kind(r#"{"type":"error","code":"rate_limit_exceeded","message":"x"}"#), Kind::RateLimited);
+        let large = r#"{"code":"rate_limit_exceeded","message":"Request too large for m on tokens per min"}"#;
+        assert_eq!(kind(large), Kind::Limit);
         assert_eq!(kind("what"), Kind::Unavailable);
     }
 }

@@ -139,8 +139,7 @@ mod tests {
             Ice { metres: f32 },
         }
         let schema = strict(&schemars::schema_for!(Peak).to_value()).unwrap();
-        expect![[r##"
-            {"$defs":{"Kind":{"anyOf":[{"enum":["Rock"],"type":"string"},{"additionalProperties":false,"properties":{"Ice":{"additionalProperties":false,"properties":{"metres":{"type":"number"}},"required":["metres"],"type":"object"}},"required":["Ice"],"type":"object"}]},"Peak":{"additionalProperties":false,"properties":{"height":{"description":"In metres.","minimum":0,"type":"integer"},"kind":{"$ref":"#/$defs/Kind"},"name":{"type":["string","null"]},"near":{"items":{"$ref":"#/$defs/Peak"},"type":"array"}},"required":["height","kind","name","near"],"type":"object"}},"additionalProperties":false,"properties":{"height":{"description":"In metres.","minimum":0,"type":"integer"},"kind":{"$ref":"#/$defs/Kind"},"name":{"type":["string","null"]},"near":{"items":{"$ref":"#/$defs/Peak"},"type":"array"}},"required":["height","kind","name","near"],"type":"object"}"##]]
+        expect![[r##"{"$defs":{"Kind":{"anyOf":[{"enum":["Rock"],"type":"string"},{"additionalProperties":false,"properties":{"Ice":{"additionalProperties":false,"properties":{"metres":{"type":"number"}},"required":["metres"],"type":"object"}},"required":["Ice"],"type":"object"}]}},"additionalProperties":false,"properties":{"height":{"description":"In metres.","minimum":0,"type":"integer"},"kind":{"$ref":"#/$defs/Kind"},"name":{"type":["string","null"]},"near":{"items":{"$ref":"#"},"type":"array"}},"required":["height","kind","name","near"],"type":"object"}"##]]
         .assert_eq(&schema.to_string());
     }
 

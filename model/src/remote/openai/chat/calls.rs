@@ -38,6 +38,13 @@ pub(super) struct Function<'a> {
     arguments: Option<&'a RawValue>,
 }
 
+impl Function<'_> {
+    /// Whether it says nothing; Snowflake sends such a one with every answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.full().is_none() && Arguments::of(self.arguments).text().is_empty()
+    }
+}
+
 impl<'a> Piece<'a> {
     /// Makes one of the form that calls had before there were several.
     pub(super) fn of(function: Function<'a>) -> Self {

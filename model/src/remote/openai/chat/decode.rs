@@ -230,8 +230,11 @@ impl ChatDecoder {
             self.delta(delta, events)?;
         }
         let reason = choice.finish_reason.full().filter(|reason| *reason != "null");
-        if let Some(reason) = reason {
-            self.reason = Some(reason.to_owned());
+        match reason {
+            Some(reason) => self.reason = Some(reason.to_owned()),
+            // An answer in one piece is over, whatever it says.
+            None if message.is_some() && choice.delta.0.is_none() => self.reason = Some("stop".to_owned()),
+            None => {}
         }
         Ok(())
     }
@@ -253,7 +256,8 @@ impl ChatDecoder {
         for raw in &delta.annotations.0 {
             events.extend(citation(raw).map(|citation| Event::Citation { citation }));
         }
-        let function = delta.function_call.0.as_ref().map(Function::clone).map(Piece::of);
+        let function = delta.function_call.0.as_ref().filter(|function| !function.is_empty());
+        let function = function.cloned().map(Piece::of);
         let calls = delta.tool_calls.0.iter().filter_map(|piece| piece.0.as_ref()).chain(&function);
         for piece in calls {
             self.close(events);
