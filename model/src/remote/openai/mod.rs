@@ -7,6 +7,8 @@ mod models;
 mod responses;
 mod schema;
 mod shared;
+#[cfg(test)]
+mod testing;
 mod usage;
 
 pub(crate) use chat::Chat;

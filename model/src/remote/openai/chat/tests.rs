@@ -1,1 +1,4 @@
-//! Tests of Chat Completions.
+//! Tests of Chat Completions: requests as they are written, and streams as servers send them.
+
+mod requests;
+mod streams;
