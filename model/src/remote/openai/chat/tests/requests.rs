@@ -56,7 +56,10 @@ fn conversation() -> Request {
 
 #[test]
 fn a_conversation() {
-    check(conversation(), Quirks::default(), expect![[r#"
+    check(
+        conversation(),
+        Quirks::default(),
+        expect![[r#"
         {
           "messages": [
             {
@@ -144,7 +147,8 @@ fn a_conversation() {
           "stream_options": {
             "include_usage": true
           }
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -165,7 +169,10 @@ fn all_settings() {
         .cache(Cache::long().key("k"))
         .extra("user", "u")
         .extra("seed", 8);
-    check(request.clone(), Quirks::default(), expect![[r#"
+    check(
+        request.clone(),
+        Quirks::default(),
+        expect![[r#"
         {
           "max_completion_tokens": 100,
           "messages": [
@@ -252,7 +259,8 @@ fn all_settings() {
           ],
           "top_p": 0.9,
           "user": "u"
-        }"#]]);
+        }"#]],
+    );
     let quirks = Quirks {
         old_max_tokens: true,
         system_role: true,
@@ -266,7 +274,10 @@ fn all_settings() {
         no_cache_key: true,
         ..Quirks::default()
     };
-    check(request.tool_choice(ToolChoice::Required), quirks, expect![[r#"
+    check(
+        request.tool_choice(ToolChoice::Required),
+        quirks,
+        expect![[r#"
         {
           "max_tokens": 100,
           "messages": [
@@ -330,7 +341,8 @@ fn all_settings() {
           "top_k": 40,
           "top_p": 0.9,
           "user": "u"
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -343,8 +355,12 @@ fn thoughts_go_back_to_those_who_want_them() {
         assistant.as_object_mut().unwrap().remove("tool_calls");
         assistant.to_string()
     };
-    expect![[r#"{"content":"Let me look","reasoning_content":"Hm","role":"assistant"}"#]].assert_eq(&assistant(&Quirks { echo_reasoning: true, ..Quirks::default() }));
-    expect![[r#"{"content":"Let me look","reasoning_details":[{"text":"Hm","type":"reasoning.text"}],"role":"assistant"}"#]].assert_eq(&assistant(&Quirks { echo_details: true, ..Quirks::default() }));
+    expect![[r#"{"content":"Let me look","reasoning_content":"Hm","role":"assistant"}"#]]
+        .assert_eq(&assistant(&Quirks { echo_reasoning: true, ..Quirks::default() }));
+    expect![[
+        r#"{"content":"Let me look","reasoning_details":[{"text":"Hm","type":"reasoning.text"}],"role":"assistant"}"#
+    ]]
+    .assert_eq(&assistant(&Quirks { echo_details: true, ..Quirks::default() }));
 }
 
 #[test]
@@ -357,7 +373,10 @@ fn files_of_all_kinds() {
         .part(Part::File(Media::bytes("audio/mpeg", *b"ID3")))
         .part(Part::File(Media::bytes("text/plain", *b"words")))
         .part(Part::File(Media::bytes("image/png", *b"png")));
-    check(Request::from(message), Quirks::default(), expect![[r#"
+    check(
+        Request::from(message),
+        Quirks::default(),
+        expect![[r#"
         {
           "messages": [
             {
@@ -401,7 +420,8 @@ fn files_of_all_kinds() {
           "stream_options": {
             "include_usage": true
           }
-        }"#]]);
+        }"#]],
+    );
     let id = Source::FileId("file-1".into());
     let refused = [
         Part::File(Media::url("application/pdf", "https://a.example/a.pdf")),

@@ -207,18 +207,23 @@ fn a_call_in_many_pieces_takes_linear_time() {
 
 #[test]
 fn a_refusal_is_shown_and_told() {
-    check(&[&delta(r#"{"refusal":"I'm sorry"}"#), &end("stop"), "[DONE]"], expect![[r#"
+    check(
+        &[&delta(r#"{"refusal":"I'm sorry"}"#), &end("stop"), "[DONE]"],
+        expect![[r#"
         {"event":"start","id":"c1","model":"m"}
         {"event":"text","text":"I'm sorry"}
         {"event":"text_end"}
-        {"event":"finish","finish":"refused"}"#]]);
+        {"event":"finish","finish":"refused"}"#]],
+    );
 }
 
 #[test]
 fn sources_of_all_kinds() {
     let openai = r#"{"content":"x","annotations":[{"type":"url_citation","url_citation":{"url":"https://a.example","title":"A","content":"q","start_index":0,"end_index":1}}]}"#;
     let perplexity = r#"{"id":"c1","choices":[{"index":0,"delta":{"content":"y"},"message":{"content":"xy"}}],"citations":["https://b.example"],"search_results":[{"title":"B","url":"https://b.example"}]}"#;
-    check(&[&delta(openai), perplexity, perplexity, &end("stop"), "[DONE]"], expect![[r#"
+    check(
+        &[&delta(openai), perplexity, perplexity, &end("stop"), "[DONE]"],
+        expect![[r#"
         {"event":"start","id":"c1","model":"m"}
         {"event":"text","text":"x"}
         {"event":"citation","citation":{"title":"A","url":"https://a.example","quote":"q","opaque":{"provider":"openai-chat","value":{"type":"url_citation","url_citation":{"content":"q","end_index":1,"start_index":0,"title":"A","url":"https://a.example"}}}}}
@@ -226,7 +231,8 @@ fn sources_of_all_kinds() {
         {"event":"text","text":"y"}
         {"event":"text_end"}
         {"event":"citation","citation":{"title":"B","url":"https://b.example","opaque":{"provider":"openai-chat","value":{"title":"B","url":"https://b.example"}}}}
-        {"event":"finish","finish":"stop"}"#]]);
+        {"event":"finish","finish":"stop"}"#]],
+    );
 }
 
 #[test]
