@@ -67,9 +67,13 @@ fn node(schema: &Value, depth: u8) -> Option<Value> {
         let keyword = if keyword == "oneOf" { "anyOf" } else { keyword };
         strict.insert(keyword.to_owned(), value);
     }
+    if let Some(reference) = strict.get("$ref") {
+        return Some(json!({ "$ref": reference }));
+    }
+    let says_what = ["type", "anyOf", "enum", "const"].iter().any(|keyword| strict.contains_key(*keyword));
     match is_object(schema) {
         true => closed(strict),
-        false => Some(Value::Object(strict)),
+        false => says_what.then_some(Value::Object(strict)),
     }
 }
 
@@ -129,7 +133,7 @@ mod tests {
             /// In metres.
             height: u32,
             name: Option<String>,
-            near: Vec<Peak>,
+            near: Vec<Self>,
             kind: Kind,
         }
         #[derive(schemars::JsonSchema)]
@@ -152,12 +156,15 @@ mod tests {
             json!({"type": "object", "anyOf": []}),
             json!({"type": "object", "additionalProperties": {"type": "string"}}),
             field(json!(true)),
+            field(json!({"description": "anything"})),
             field(json!({"type": "object", "additionalProperties": true})),
             field(json!({"not": {}})),
             field(json!({"allOf": [{}, {}]})),
         ] {
             assert_eq!(strict(&schema), None, "{schema}");
         }
+        let wrapped = field(json!({"description": "d", "allOf": [{"$ref": "#/$defs/A"}]}));
+        assert_eq!(strict(&wrapped).unwrap()["properties"], json!({"a": {"$ref": "#/$defs/A"}}));
         let none = json!({"type": "object", "additionalProperties": false});
         let expected = json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false});
         assert_eq!(strict(&none), Some(expected.clone()));

@@ -52,6 +52,7 @@ fn said(message: &Message, role: &str, items: &mut Vec<Value>) -> Result<()> {
 
 /// A message of the model: each run of words is a message, all else is an item of its own.
 fn assistant(message: &Message, items: &mut Vec<Value>) {
+    let before = items.len();
     let mut words = String::new();
     for part in &message.parts {
         match part {
@@ -78,6 +79,10 @@ fn assistant(message: &Message, items: &mut Vec<Value>) {
         }
     }
     say(&mut words, None, items);
+    // Thoughts that led to nothing, as when the limit of tokens cut them off, are refused.
+    while items.len() > before && items.last().is_some_and(|item| item["type"] == "reasoning") {
+        items.pop();
+    }
 }
 
 fn say(words: &mut String, last: Option<&Text>, items: &mut Vec<Value>) {

@@ -52,7 +52,10 @@ fn conversation() -> Request {
 
 #[test]
 fn a_conversation() {
-    check(conversation(), Quirks::default(), expect![[r#"
+    check(
+        conversation(),
+        Quirks::default(),
+        expect![[r#"
         {
           "include": [
             "reasoning.encrypted_content"
@@ -138,12 +141,17 @@ fn a_conversation() {
           "model": "m",
           "store": false,
           "stream": true
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
 fn all_settings() {
-    let tool = ToolSpec::new("weather", "Tells the weather.", json!({"type": "object", "properties": {"city": {}}}));
+    let tool = ToolSpec::new(
+        "weather",
+        "Tells the weather.",
+        json!({"type": "object", "properties": {"city": {"type": "string"}}}),
+    );
     let output = OutputSchema::new("peak", json!({"type": "object", "properties": {"name": {"type": "string"}}}));
     let request = Request::from("Hi")
         .tool(ToolSpec { strict: true, ..tool.clone() })
@@ -160,85 +168,93 @@ fn all_settings() {
         .cache(Cache::long().key("k"))
         .extra("store", true)
         .extra("service_tier", "flex");
-    check(request, Quirks::default(), expect![[r#"
-        {
-          "include": [
-            "reasoning.encrypted_content"
-          ],
-          "input": [
+    check(
+        request,
+        Quirks::default(),
+        expect![[r#"
             {
-              "content": "Hi",
-              "role": "user"
-            }
-          ],
-          "max_output_tokens": 100,
-          "model": "m",
-          "parallel_tool_calls": false,
-          "prompt_cache_key": "k",
-          "prompt_cache_retention": "24h",
-          "reasoning": {
-            "effort": "low",
-            "summary": "auto"
-          },
-          "service_tier": "flex",
-          "store": true,
-          "stream": true,
-          "temperature": 0.2,
-          "text": {
-            "format": {
-              "name": "peak",
-              "schema": {
-                "additionalProperties": false,
-                "properties": {
-                  "name": {
-                    "type": "string"
-                  }
-                },
-                "required": [
-                  "name"
-                ],
-                "type": "object"
+              "include": [
+                "reasoning.encrypted_content"
+              ],
+              "input": [
+                {
+                  "content": "Hi",
+                  "role": "user"
+                }
+              ],
+              "max_output_tokens": 100,
+              "model": "m",
+              "parallel_tool_calls": false,
+              "prompt_cache_key": "k",
+              "prompt_cache_retention": "24h",
+              "reasoning": {
+                "effort": "low",
+                "summary": "auto"
               },
-              "strict": true,
-              "type": "json_schema"
-            }
-          },
-          "tool_choice": {
-            "name": "weather",
-            "type": "function"
-          },
-          "tools": [
-            {
-              "description": "Tells the weather.",
-              "name": "weather",
-              "parameters": {
-                "additionalProperties": false,
-                "properties": {
-                  "city": {}
-                },
-                "required": [
-                  "city"
-                ],
-                "type": "object"
+              "service_tier": "flex",
+              "store": true,
+              "stream": true,
+              "temperature": 0.2,
+              "text": {
+                "format": {
+                  "name": "peak",
+                  "schema": {
+                    "additionalProperties": false,
+                    "properties": {
+                      "name": {
+                        "type": "string"
+                      }
+                    },
+                    "required": [
+                      "name"
+                    ],
+                    "type": "object"
+                  },
+                  "strict": true,
+                  "type": "json_schema"
+                }
               },
-              "strict": true,
-              "type": "function"
-            },
-            {
-              "description": "Tells the weather.",
-              "name": "weather",
-              "parameters": {
-                "properties": {
-                  "city": {}
-                },
-                "type": "object"
+              "tool_choice": {
+                "name": "weather",
+                "type": "function"
               },
-              "strict": false,
-              "type": "function"
-            }
-          ],
-          "top_p": 0.9
-        }"#]]);
+              "tools": [
+                {
+                  "description": "Tells the weather.",
+                  "name": "weather",
+                  "parameters": {
+                    "additionalProperties": false,
+                    "properties": {
+                      "city": {
+                        "type": "string"
+                      }
+                    },
+                    "required": [
+                      "city"
+                    ],
+                    "type": "object"
+                  },
+                  "strict": true,
+                  "type": "function"
+                },
+                {
+                  "description": "Tells the weather.",
+                  "name": "weather",
+                  "parameters": {
+                    "properties": {
+                      "city": {
+                        "type": "string"
+                      }
+                    },
+                    "type": "object"
+                  },
+                  "strict": false,
+                  "type": "function"
+                }
+              ],
+              "top_p": 0.9
+            }"#]],
+    );
     let none = Responses.body("m", &Request::from("Hi").effort(Effort::None), &Quirks::default()).unwrap();
     assert_eq!(none["reasoning"], json!({"effort": "none"}));
 }
@@ -263,12 +279,24 @@ fn an_answer_goes_back_as_it_came() {
 }
 
 #[test]
+fn thoughts_that_led_to_nothing_are_left_out() {
+    let sealed = Opaque::boxed("openai", json!({"type": "reasoning", "id": "rs_1", "summary": []}));
+    let cut = Message::new(Role::Assistant, [Part::Reasoning(Reasoning { text: String::new(), opaque: sealed })]);
+    let request = Request::new([Message::user("Hi"), cut, Message::user("Go on")]);
+    let body = Responses.body("m", &request, &Quirks::default()).unwrap();
+    assert_eq!(body["input"], json!([{"role": "user", "content": "Hi"}, {"role": "user", "content": "Go on"}]));
+}
+
+#[test]
 fn files_of_all_kinds() {
     let pdf = Media::bytes("application/pdf", *b"%PDF-").name("a.pdf");
     let held = Media { source: Source::FileId("file-1".into()), ..pdf.clone() };
     let far = Media::url("application/pdf", "https://a.example/a.pdf");
     let parts = [Part::File(pdf), Part::File(held.clone()), Part::File(far), Part::Image(held)];
-    check(Request::from(Message::new(Role::User, parts)), Quirks::default(), expect![[r#"
+    check(
+        Request::from(Message::new(Role::User, parts)),
+        Quirks::default(),
+        expect![[r#"
         {
           "include": [
             "reasoning.encrypted_content"
@@ -301,7 +329,8 @@ fn files_of_all_kinds() {
           "model": "m",
           "store": false,
           "stream": true
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]

@@ -302,7 +302,8 @@ fn what_is_not_known_is_passed_over() {
         {"event":"start"}
         {"event":"ping"}
         {"event":"text","text":"a"}
-        {"event":"finish","finish":"stop"}"#]].assert_eq(&shown(play(Format::Responses, &odd)));
+        {"event":"finish","finish":"stop"}"#]]
+    .assert_eq(&shown(play(Format::Responses, &odd)));
     let stream = format!(": hi\n\nevent: ping\ndata: what\n\nevent: response.completed\ndata: {COMPLETED}\n\n");
     assert_eq!(play_raw(Format::Responses, &stream).0.len(), 3);
     let events = play(Format::Responses, &[CREATED, COMPLETED, CREATED, "{broken"]).0;
