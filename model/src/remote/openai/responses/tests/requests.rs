@@ -26,7 +26,8 @@ fn conversation() -> Request {
     let sealed = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed"});
     let reasoning = |opaque| Part::Reasoning(Reasoning { text: "Hm".into(), opaque });
     let phase = Text { text: " now".into(), opaque: Opaque::boxed("openai", json!({"phase": "commentary"})) };
-    let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed"});
+    let action = json!({"type": "search", "query": "rain"});
+    let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed", "action": action});
     let picture = Part::Image(Media::bytes("image/png", *b"png"));
     let mut seen = ToolResult::new(&call, "It rains");
     seen.parts.push(picture.clone());
@@ -56,92 +57,96 @@ fn a_conversation() {
         conversation(),
         Quirks::default(),
         expect![[r#"
-        {
-          "include": [
-            "reasoning.encrypted_content"
-          ],
-          "input": [
             {
-              "content": "Be brief.",
-              "role": "developer"
-            },
-            {
-              "content": [
+              "include": [
+                "reasoning.encrypted_content"
+              ],
+              "input": [
                 {
-                  "text": "Look",
-                  "type": "input_text"
+                  "content": "Be brief.",
+                  "role": "developer"
                 },
                 {
-                  "detail": "auto",
-                  "image_url": "data:image/png;base64,cG5n",
-                  "type": "input_image"
-                }
-              ],
-              "role": "user"
-            },
-            {
-              "encrypted_content": "sealed",
-              "id": "rs_1",
-              "summary": [],
-              "type": "reasoning"
-            },
-            {
-              "id": "ws_1",
-              "status": "completed",
-              "type": "web_search_call"
-            },
-            {
-              "content": "Look now",
-              "phase": "commentary",
-              "role": "assistant",
-              "type": "message"
-            },
-            {
-              "arguments": "{\"city\":\"Paris\"}",
-              "call_id": "a",
-              "name": "weather",
-              "type": "function_call"
-            },
-            {
-              "arguments": "{}",
-              "call_id": "b",
-              "name": "weather",
-              "type": "function_call"
-            },
-            {
-              "call_id": "a",
-              "output": [
-                {
-                  "text": "It rains",
-                  "type": "input_text"
+                  "content": [
+                    {
+                      "text": "Look",
+                      "type": "input_text"
+                    },
+                    {
+                      "detail": "auto",
+                      "image_url": "data:image/png;base64,cG5n",
+                      "type": "input_image"
+                    }
+                  ],
+                  "role": "user"
                 },
                 {
-                  "detail": "auto",
-                  "image_url": "data:image/png;base64,cG5n",
-                  "type": "input_image"
+                  "encrypted_content": "sealed",
+                  "id": "rs_1",
+                  "summary": [],
+                  "type": "reasoning"
+                },
+                {
+                  "action": {
+                    "query": "rain",
+                    "type": "search"
+                  },
+                  "id": "ws_1",
+                  "status": "completed",
+                  "type": "web_search_call"
+                },
+                {
+                  "content": "Look now",
+                  "phase": "commentary",
+                  "role": "assistant",
+                  "type": "message"
+                },
+                {
+                  "arguments": "{\"city\":\"Paris\"}",
+                  "call_id": "a",
+                  "name": "weather",
+                  "type": "function_call"
+                },
+                {
+                  "arguments": "{}",
+                  "call_id": "b",
+                  "name": "weather",
+                  "type": "function_call"
+                },
+                {
+                  "call_id": "a",
+                  "output": [
+                    {
+                      "text": "It rains",
+                      "type": "input_text"
+                    },
+                    {
+                      "detail": "auto",
+                      "image_url": "data:image/png;base64,cG5n",
+                      "type": "input_image"
+                    }
+                  ],
+                  "type": "function_call_output"
+                },
+                {
+                  "call_id": "b",
+                  "output": "error: no such city",
+                  "type": "function_call_output"
+                },
+                {
+                  "content": "It rains.",
+                  "role": "assistant",
+                  "type": "message"
+                },
+                {
+                  "content": "Go on",
+                  "role": "user"
                 }
               ],
-              "type": "function_call_output"
-            },
-            {
-              "call_id": "b",
-              "output": "error: no such city",
-              "type": "function_call_output"
-            },
-            {
-              "content": "It rains.",
-              "role": "assistant",
-              "type": "message"
-            },
-            {
-              "content": "Go on",
-              "role": "user"
-            }
-          ],
-          "model": "m",
-          "store": false,
-          "stream": true
-        }"#]],
+              "model": "m",
+              "store": false,
+              "stream": true
+            }"#]],
     );
 }
 
