@@ -57,8 +57,9 @@ struct Choice<'a> {
     index: Count,
     #[serde(borrow)]
     delta: Object<Delta<'a>>,
+    /// The whole message, where no delta is.
     #[serde(borrow)]
-    message: Object<Delta<'a>>,
+    message: Option<&'a RawValue>,
     #[serde(borrow)]
     finish_reason: Words<'a>,
     #[serde(borrow)]
@@ -202,7 +203,7 @@ impl ChatDecoder {
     /// Whether an answer that came in one piece is meant, not a chunk under that name.
     fn is_whole(&self, chunk: &Chunk<'_>) -> bool {
         let mut choices = chunk.choices.0.iter().filter_map(|choice| choice.0.as_ref());
-        chunk.usage.is_some() && choices.any(|choice| choice.message.0.is_some() && choice.delta.0.is_none())
+        chunk.usage.is_some() && choices.any(|choice| choice.message.is_some() && choice.delta.0.is_none())
     }
 
     fn fault(&self, chunk: &Chunk<'_>, data: &str) -> Error {
@@ -225,15 +226,17 @@ impl ChatDecoder {
 
     fn choice(&mut self, choice: &Choice<'_>, events: &mut Vec<Event>) -> Result<()> {
         // Perplexity repeats the message so far beside each delta.
-        let message = choice.message.0.as_ref().filter(|_| !self.has_spoken);
-        if let Some(delta) = choice.delta.0.as_ref().or(message) {
+        let message = choice.message.filter(|_| choice.delta.0.is_none() && !self.has_spoken);
+        if let Some(delta) = &choice.delta.0 {
             self.delta(delta, events)?;
+        } else if let Some(Object(Some(whole))) = message.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+            self.delta(&whole, events)?;
         }
         let reason = choice.finish_reason.full().filter(|reason| *reason != "null");
         match reason {
             Some(reason) => self.reason = Some(reason.to_owned()),
             // An answer in one piece is over, whatever it says.
-            None if message.is_some() && choice.delta.0.is_none() => self.reason = Some("stop".to_owned()),
+            None if message.is_some() => self.reason = Some("stop".to_owned()),
             None => {}
         }
         Ok(())
