@@ -38,12 +38,17 @@ pub(crate) struct Framer {
     /// The last line ended in a carriage return, so a line feed now belongs to it.
     after_return: bool,
     is_first: bool,
+    /// It is no stream at all but one piece of JSON: some servers answer so whatever they are asked.
+    is_whole: bool,
+    /// A line that is not empty has come.
+    has_begun: bool,
 }
 
 impl Framer {
     pub(crate) fn new(framing: Framing) -> Self {
         let (line, event, data) = (Vec::new(), String::new(), String::new());
-        Self { framing, line, event, data, has_data: false, after_return: false, is_first: true }
+        let (has_data, after_return, is_whole, has_begun) = (false, false, false, false);
+        Self { framing, line, event, data, has_data, after_return, is_first: true, is_whole, has_begun }
     }
 
     /// Hands on every frame that the bytes complete, until one says that no more are wanted.
@@ -89,7 +94,7 @@ impl Framer {
         let goes_on = line.is_empty() || self.line(&line, &mut take)?;
         // The standard drops an event without its empty line; some servers forget the last one.
         if goes_on && self.has_data {
-            self.line(b"", &mut take)?;
+            self.dispatch(&mut take)?;
         }
         Ok(())
     }
@@ -111,14 +116,24 @@ impl Framer {
         match self.framing {
             Framing::Lines if line.trim().is_empty() => Ok(true),
             Framing::Lines => take(Frame { event: "", data: &line }),
-            Framing::Sse if line.is_empty() => self.dispatch(take),
-            Framing::Sse => self.field(&line).map(|()| true),
+            Framing::Sse => {
+                // No field of an event begins with a brace.
+                self.is_whole |= !self.has_begun && line.trim_start().starts_with('{');
+                self.has_begun |= !line.trim_ascii().is_empty();
+                match line.is_empty() && !self.is_whole {
+                    true => self.dispatch(take),
+                    false => self.field(&line).map(|()| true),
+                }
+            }
         }
     }
 
     fn field(&mut self, line: &str) -> Result<()> {
-        let (name, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
+        let (name, value) = match self.is_whole {
+            true => ("data", line),
+            false => line.split_once(':').unwrap_or((line, "")),
+        };
+        let value = if self.is_whole { value } else { value.strip_prefix(' ').unwrap_or(value) };
         match name {
             "data" => {
                 check(self.data.len() + value.len())?;
@@ -177,6 +192,16 @@ mod tests {
         assert_eq!(frames(Framing::Sse, &[stream.as_bytes()]), ["x|a\nb", "|", "| c"]);
         assert_eq!(frames(Framing::Sse, &[b"data: no end"]), ["|no end"]);
         assert_eq!(frames(Framing::Lines, &[b"{}\n\n {\"a\":1}\r\n3"]), ["|{}", "| {\"a\":1}", "|3"]);
+    }
+
+    #[test]
+    fn an_answer_in_one_piece_is_one_frame() {
+        let whole = b"\n   \n{\n \"data\": 1,\n\ndata: 3}\n";
+        for cut in 0..=whole.len() {
+            let got = frames(Framing::Sse, &[&whole[..cut], &whole[cut..]]);
+            assert_eq!(got, ["|{\n \"data\": 1,\n\ndata: 3}"], "{cut}");
+        }
+        assert_eq!(frames(Framing::Sse, &[b"{}"]), ["|{}"]);
     }
 
     #[test]

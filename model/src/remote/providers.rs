@@ -23,7 +23,9 @@ pub(crate) struct Provider {
 
 const PLAIN: Quirks = Quirks::NONE;
 /// Servers that speak the format of 2023.
-const OLD: Quirks = Quirks { old_max_tokens: true, system_role: true, ..PLAIN };
+const OLD: Quirks = Quirks { old_max_tokens: true, system_role: true, no_cache_key: true, ..PLAIN };
+/// Servers of open weights.
+const OPEN: Quirks = Quirks { top_k: true, ..OLD };
 
 macro_rules! provider {
     ($name:literal, $format:ident, $base:literal, $variable:literal, [$($key:literal),*], $quirks:expr) => {
@@ -66,7 +68,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         "https://openrouter.ai/api/v1",
         "OPENROUTER_BASE_URL",
         ["OPENROUTER_API_KEY"],
-        Quirks { reasoning_object: true, ..OLD }
+        Quirks { reasoning_object: true, echo_details: true, top_k: true, no_cache_key: false, ..OLD }
     ),
     provider!(
         "deepseek",
@@ -86,10 +88,10 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         ["MISTRAL_API_KEY"],
         Quirks { any_tool: true, random_seed: true, no_stream_options: true, ..OLD }
     ),
-    provider!("vllm", Chat, "http://127.0.0.1:8000/v1", "VLLM_BASE_URL", ["VLLM_API_KEY"], OLD),
-    provider!("llamacpp", Chat, "http://127.0.0.1:8080/v1", "LLAMACPP_BASE_URL", ["LLAMACPP_API_KEY"], OLD),
-    provider!("lmstudio", Chat, "http://127.0.0.1:1234/v1", "LMSTUDIO_BASE_URL", ["LMSTUDIO_API_KEY"], OLD),
-    provider!("compatible", Chat, "http://127.0.0.1:8000/v1", "COMPATIBLE_BASE_URL", ["COMPATIBLE_API_KEY"], OLD),
+    provider!("vllm", Chat, "http://127.0.0.1:8000/v1", "VLLM_BASE_URL", ["VLLM_API_KEY"], OPEN),
+    provider!("llamacpp", Chat, "http://127.0.0.1:8080/v1", "LLAMACPP_BASE_URL", ["LLAMACPP_API_KEY"], OPEN),
+    provider!("lmstudio", Chat, "http://127.0.0.1:1234/v1", "LMSTUDIO_BASE_URL", ["LMSTUDIO_API_KEY"], OPEN),
+    provider!("compatible", Chat, "http://127.0.0.1:8000/v1", "COMPATIBLE_BASE_URL", ["COMPATIBLE_API_KEY"], OPEN),
 ];
 
 /// Finds a provider by its name.

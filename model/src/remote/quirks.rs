@@ -21,6 +21,12 @@ pub(crate) struct Quirks {
     pub(crate) random_seed: bool,
     /// `strict` in tools and schemas is refused.
     pub(crate) no_strict: bool,
+    /// It wants the `reasoning_details` of earlier turns back as they came.
+    pub(crate) echo_details: bool,
+    /// `top_k` is known.
+    pub(crate) top_k: bool,
+    /// `prompt_cache_key` and its like are refused.
+    pub(crate) no_cache_key: bool,
 }
 
 impl Quirks {
@@ -35,5 +41,8 @@ impl Quirks {
         any_tool: false,
         random_seed: false,
         no_strict: false,
+        echo_details: false,
+        top_k: false,
+        no_cache_key: false,
     };
 }

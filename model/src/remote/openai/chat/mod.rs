@@ -1,13 +1,26 @@
-//! OpenAI's Chat Completions, which most other servers speak.
+//! OpenAI's Chat Completions, which most other servers speak, each a little differently: what they want otherwise is told
+//! by [`Quirks`], what they send otherwise is understood from all.
+
+mod calls;
+mod decode;
+mod details;
+mod encode;
+mod messages;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
 use super::super::frames::Framing;
 use super::super::quirks::Quirks;
 use super::super::wire::{Decode, Fault, Header, ModelInfo, Wire};
+use super::{fault, models, shared};
 use crate::Result;
 use crate::request::Request;
 use crate::secret::Secret;
+
+/// The name under which its opaque items travel.
+const NAME: &str = "openai-chat";
 
 /// OpenAI's Chat Completions, which most other servers speak.
 #[derive(Debug, Clone, Copy)]
@@ -15,30 +28,38 @@ pub(crate) struct Chat;
 
 impl Wire for Chat {
     fn name(&self) -> &'static str {
-        "openai-chat"
+        NAME
     }
+
     fn framing(&self) -> Framing {
         Framing::Sse
     }
+
     fn path(&self, _: &str) -> String {
-        String::new()
+        "/chat/completions".to_owned()
     }
-    fn headers(&self, _: Option<&Secret>) -> Vec<Header> {
-        Vec::new()
+
+    fn headers(&self, key: Option<&Secret>) -> Vec<Header> {
+        shared::headers(key)
     }
-    fn body(&self, _: &str, _: &Request, _: &Quirks) -> Result<Value> {
-        Ok(Value::Null)
+
+    fn body(&self, model: &str, request: &Request, quirks: &Quirks) -> Result<Value> {
+        encode::body(model, request, quirks)
     }
+
     fn decoder(&self) -> Box<dyn Decode> {
-        unreachable!()
+        Box::<decode::ChatDecoder>::default()
     }
+
     fn fault(&self, status: u16, body: &str) -> Fault {
-        super::super::wire::plain_fault(status, body)
+        fault::fault(status, body)
     }
+
     fn models_path(&self) -> &'static str {
-        ""
+        "/models"
     }
-    fn models(&self, _: &str) -> Result<(Vec<ModelInfo>, Option<String>)> {
-        Ok((Vec::new(), None))
+
+    fn models(&self, body: &str) -> Result<(Vec<ModelInfo>, Option<String>)> {
+        models::models(body).map(|models| (models, None))
     }
 }

@@ -1,0 +1,4 @@
+//! Tests of Chat Completions: requests as they are written, and streams as servers send them.
+
+mod requests;
+mod streams;
