@@ -22,6 +22,8 @@ pub(crate) struct Ask {
     /// What identifies the cached part, when a hint asks for caching.
     pub cache: Option<String>,
     pub thinks: Thinks,
+    /// Thoughts are to carry their seal (Responses).
+    pub sealed: bool,
     /// The conversation has turns of the model.
     pub answered: bool,
     /// The conversation ends with a turn of the model, which is to be continued.
