@@ -18,7 +18,10 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone)]
 pub(crate) enum Block {
     Thought(Pieces),
-    Text { pieces: Pieces, citations: Vec<Citation> },
+    Text {
+        pieces: Pieces,
+        citations: Vec<Citation>,
+    },
     Call(Call),
     Refusal(Pieces),
     /// A tool that the provider ran itself.

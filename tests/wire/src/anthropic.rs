@@ -222,8 +222,7 @@ fn closed(schema: &Value, at: &str) -> Result<(), Failure> {
 fn output(body: &Object, ask: &mut Ask) -> Result<(), Failure> {
     let config = body.get("output_config").and_then(Value::as_object);
     if let Some(config) = config {
-        let fields =
-            [may("effort", Kind::OneOf(EFFORTS)), may("format", Kind::Map), may("task_budget", Kind::Map)];
+        let fields = [may("effort", Kind::OneOf(EFFORTS)), may("format", Kind::Map), may("task_budget", Kind::Map)];
         check(config, "output_config", &fields)?;
     }
     let format = config.and_then(|config| config.get("format")).or_else(|| body.get("output_format"));
@@ -241,10 +240,8 @@ fn cache(body: &Object, ask: &mut Ask) -> Result<(), Failure> {
         hinted(body.get(name).unwrap_or(&Value::Null), &mut hints);
     }
     if hints.len() > BREAKPOINTS_MAX {
-        let message = format!(
-            "A maximum of {BREAKPOINTS_MAX} blocks with cache_control may be provided. Found {}.",
-            hints.len()
-        );
+        let message =
+            format!("A maximum of {BREAKPOINTS_MAX} blocks with cache_control may be provided. Found {}.", hints.len());
         return Err(Failure::invalid(message));
     }
     hints.extend(body.get("cache_control"));

@@ -189,8 +189,14 @@ impl Chat {
                 return Err(words::missing(&format!("{at}.type")));
             }
         }
-        if self.quirks.server == "deepseek" && !calls.is_empty() && message["reasoning_content"].is_null() && sealed(ask) {
-            return Err(Failure::invalid(format!("Missing `reasoning_content` field in the assistant message at {at}")));
+        if self.quirks.server == "deepseek"
+            && !calls.is_empty()
+            && message["reasoning_content"].is_null()
+            && sealed(ask)
+        {
+            return Err(Failure::invalid(format!(
+                "Missing `reasoning_content` field in the assistant message at {at}"
+            )));
         }
         Ok(open)
     }

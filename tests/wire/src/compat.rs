@@ -7,7 +7,17 @@ use crate::failure::{Failure, Invalid, Reply};
 
 /// The servers that are pretended under `/compat/{name}`.
 pub const SERVERS: &[&str] = &[
-    "vllm", "deepseek", "openrouter", "groq", "mistral", "llamacpp", "xai", "together", "lmstudio", "bare", "objects",
+    "vllm",
+    "deepseek",
+    "openrouter",
+    "groq",
+    "mistral",
+    "llamacpp",
+    "xai",
+    "together",
+    "lmstudio",
+    "bare",
+    "objects",
 ];
 
 /// How a server differs from OpenAI's.

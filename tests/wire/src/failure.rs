@@ -18,11 +18,16 @@ pub(crate) enum Failure {
     Invalid(Invalid),
     UnknownModel(String),
     /// Too many requests, with or without a word on when to come back.
-    RateLimited { says_when: bool },
+    RateLimited {
+        says_when: bool,
+    },
     Quota,
     Internal,
     Overloaded,
-    TooLong { tokens: usize, limit: usize },
+    TooLong {
+        tokens: usize,
+        limit: usize,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -14,8 +14,8 @@
 //! # }
 //! ```
 
-mod anthropic;
 mod answer;
+mod anthropic;
 mod ask;
 mod behaviour;
 mod calls;

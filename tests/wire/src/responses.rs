@@ -74,8 +74,19 @@ const INCLUDES: &[&str] = &[
 
 /// Tools that the provider runs itself.
 const SERVER_TOOLS: &[&str] = &[
-    "web_search", "web_search_preview", "file_search", "code_interpreter", "image_generation", "mcp", "custom",
-    "namespace", "tool_search", "shell", "local_shell", "apply_patch", "computer_use_preview",
+    "web_search",
+    "web_search_preview",
+    "file_search",
+    "code_interpreter",
+    "image_generation",
+    "mcp",
+    "custom",
+    "namespace",
+    "tool_search",
+    "shell",
+    "local_shell",
+    "apply_patch",
+    "computer_use_preview",
 ];
 
 /// The format.

@@ -40,7 +40,7 @@ struct Call {
 
 pub(crate) fn router(state: Arc<State>) -> Router {
     Router::new()
-        .route("/v1/responses", post(fixed).get(fixed))
+        .route("/v1/responses", post(fixed))
         .route("/v1/chat/completions", post(fixed))
         .route("/v1/messages", post(fixed))
         .route("/v1/messages/count_tokens", post(fixed))
@@ -52,6 +52,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/v1beta/models/{call}", post(gemini_call))
         .route("/compat/{server}/chat/completions", post(compat_call))
         .route("/compat/{server}/models", get(models::compat))
+        .fallback(models::nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(state)
 }
@@ -184,7 +185,11 @@ fn streamed(format: &dyn Format, ask: &Ask, answer: &Answer, state: Arc<State>) 
         Framing::Array => "application/json; charset=UTF-8",
     };
     let id = state.id("req_");
-    respond(200, &[("content-type", media_type), ("x-request-id", &id), ("request-id", &id)], stream::body(script, state))
+    respond(
+        200,
+        &[("content-type", media_type), ("x-request-id", &id), ("request-id", &id)],
+        stream::body(script, state),
+    )
 }
 
 async fn whole(format: &dyn Format, ask: &Ask, answer: &Answer, state: Arc<State>) -> Response {

@@ -65,8 +65,9 @@ pub(crate) fn check(object: &Object, at: &str, fields: &[Field]) -> Result<(), P
     }
     for field in fields {
         match object.get(field.name) {
-            Some(value) if !value.is_null() => fits(value, field.kind)
-                .map_err(|what| Problem { path: path(field.name), what })?,
+            Some(value) if !value.is_null() => {
+                fits(value, field.kind).map_err(|what| Problem { path: path(field.name), what })?
+            }
             _ if field.required => return Err(Problem { path: path(field.name), what: Wrong::Missing }),
             _ => {}
         }
@@ -150,7 +151,9 @@ fn not_strict_at(schema: &Value, context: &mut Vec<String>) -> Option<String> {
     if is_object(schema) {
         let at = place(context);
         if schema["additionalProperties"] != false {
-            return Some(format!("In context={at}, 'additionalProperties' is required to be supplied and to be false."));
+            return Some(format!(
+                "In context={at}, 'additionalProperties' is required to be supplied and to be false."
+            ));
         }
         let names = schema["properties"].as_object().into_iter().flat_map(Object::keys);
         let required = schema["required"].as_array().cloned().unwrap_or_default();

@@ -112,7 +112,8 @@ impl State {
 
     pub(crate) async fn stopped(&self) {
         // The sender lives as long as `self`.
-        let _closed = self.stop.subscribe().wait_for(|stopped| *stopped).await;
+        let mut watcher = self.stop.subscribe();
+        let _closed = watcher.wait_for(|stopped| *stopped).await;
     }
 
     /// Waits, but not longer than the server lives.

@@ -21,8 +21,10 @@ pub(super) fn failure(failure: &Failure, state: &State) -> Reply {
             let message = "This request would exceed your account's rate limit. Please try again later.";
             (429, "rate_limit_error", message.to_owned())
         }
-        Failure::Quota => invalid("Your credit balance is too low to access the Anthropic API. Please go to Plans & \
-                                   Billing to upgrade or purchase credits."),
+        Failure::Quota => invalid(
+            "Your credit balance is too low to access the Anthropic API. Please go to Plans & \
+                                   Billing to upgrade or purchase credits.",
+        ),
         Failure::Internal => (500, "api_error", "Internal server error".to_owned()),
         Failure::Overloaded => (529, "overloaded_error", "Overloaded".to_owned()),
         Failure::TooLong { tokens, limit } => {

@@ -93,9 +93,9 @@ fn thought(quirks: &Quirks, envelope: &Envelope, pieces: &Pieces, frames: &mut V
             json!({"content": "", "reasoning": piece, "reasoning_details": [
                 {"type": "reasoning.text", "text": piece, "format": "unknown", "index": 0}]})
         },
-        Thoughts::Parts => |piece| {
-            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": piece}]}]})
-        },
+        Thoughts::Parts => {
+            |piece| json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": piece}]}]})
+        }
         Thoughts::Tags => |piece| json!({"content": piece}),
     };
     let tag = |tag: &str| Frame::One(envelope.chunk(json!({"content": tag}), Value::Null));

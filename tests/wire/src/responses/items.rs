@@ -9,7 +9,7 @@ use super::words;
 use crate::ask::Ask;
 use crate::failure::{Failure, Invalid};
 use crate::media;
-use crate::shape::{Kind, Problem, Wrong, check, may, need, name_of};
+use crate::shape::{Kind, Problem, Wrong, check, may, name_of, need};
 use crate::state::State;
 
 /// Reads all items in order.
@@ -53,15 +53,23 @@ impl Reader<'_> {
                 let fields = [
                     need("role", Kind::OneOf(&["assistant", "system", "developer", "user"])),
                     need("content", Kind::TextOrList),
-                    may("type", Kind::Text), may("phase", Kind::Text), id(), status(),
+                    may("type", Kind::Text),
+                    may("phase", Kind::Text),
+                    id(),
+                    status(),
                 ];
                 check(object, &at, &fields)?;
                 self.message(item, &at)
             }
             "function_call" => {
                 let fields = [
-                    need("type", Kind::Text), need("call_id", Kind::Text), need("name", Kind::Text),
-                    need("arguments", Kind::Text), may("namespace", Kind::Text), id(), status(),
+                    need("type", Kind::Text),
+                    need("call_id", Kind::Text),
+                    need("name", Kind::Text),
+                    need("arguments", Kind::Text),
+                    may("namespace", Kind::Text),
+                    id(),
+                    status(),
                     may("caller", Kind::Map),
                 ];
                 check(object, &at, &fields)?;
@@ -69,23 +77,32 @@ impl Reader<'_> {
             }
             "function_call_output" => {
                 let fields = [
-                    need("type", Kind::Text), need("call_id", Kind::Text), need("output", Kind::TextOrList),
-                    id(), status(),
+                    need("type", Kind::Text),
+                    need("call_id", Kind::Text),
+                    need("output", Kind::TextOrList),
+                    id(),
+                    status(),
                 ];
                 check(object, &at, &fields)?;
                 self.result(item, &at)
             }
             "reasoning" => {
                 let fields = [
-                    need("type", Kind::Text), need("summary", Kind::List), may("content", Kind::List),
-                    may("encrypted_content", Kind::Text), need("id", Kind::Text), status(),
+                    need("type", Kind::Text),
+                    need("summary", Kind::List),
+                    may("content", Kind::List),
+                    may("encrypted_content", Kind::Text),
+                    need("id", Kind::Text),
+                    status(),
                 ];
                 check(object, &at, &fields)?;
                 self.reasoning(index)
             }
             "web_search_call" => self.search(item),
             "item_reference" | "compaction" | "custom_tool_call" | "custom_tool_call_output" => Ok(()),
-            other => Err(words::bad_part(other, &["message", "function_call", "function_call_output", "reasoning"], &at)),
+            other => {
+                Err(words::bad_part(other, &["message", "function_call", "function_call_output", "reasoning"], &at))
+            }
         }
     }
 

@@ -101,18 +101,24 @@ fn field(problem: &Problem) -> (String, &'static str) {
             (format!("Invalid type for '{path}': expected {expected}, but got {found} instead."), "invalid_type")
         }
         Wrong::Below { least, found } if least.contains('.') || found.contains('.') => {
-            let message = format!("Invalid '{path}': decimal below minimum value. Expected a value >= {least}, but got \
-                                   {found} instead.");
+            let message = format!(
+                "Invalid '{path}': decimal below minimum value. Expected a value >= {least}, but got \
+                                   {found} instead."
+            );
             (message, "decimal_below_min_value")
         }
         Wrong::Below { least, found } => {
-            let message = format!("Invalid '{path}': integer below minimum value. Expected a value >= {least}, but got \
-                                   {found} instead.");
+            let message = format!(
+                "Invalid '{path}': integer below minimum value. Expected a value >= {least}, but got \
+                                   {found} instead."
+            );
             (message, "integer_below_min_value")
         }
         Wrong::Above { most, found } => {
-            let message = format!("Invalid '{path}': decimal above maximum value. Expected a value <= {most}, but got \
-                                   {found} instead.");
+            let message = format!(
+                "Invalid '{path}': decimal above maximum value. Expected a value <= {most}, but got \
+                                   {found} instead."
+            );
             (message, "decimal_above_max_value")
         }
         Wrong::Value { found, supported } => (unsupported(found, supported), "invalid_value"),
@@ -186,7 +192,8 @@ pub(crate) fn says_json(messages: &Value, param: &str, format: &str) -> Result<(
     if messages.to_string().to_ascii_lowercase().contains("json") {
         return Ok(());
     }
-    let message = format!("'{param}' must contain the word 'json' in some form, to use '{format}' of type 'json_object'.");
+    let message =
+        format!("'{param}' must contain the word 'json' in some form, to use '{format}' of type 'json_object'.");
     let param = Some(param.to_owned());
     Err(Failure::Invalid(Invalid { message, param, code: None }))
 }
