@@ -94,8 +94,6 @@ pub(crate) enum Fault {
     HangBody,
     /// Some events, then nothing.
     HangMiddle,
-    /// Nothing at all after the headers, in good order.
-    Empty,
     /// Events and fields that no documentation knows.
     Unknown,
 }

@@ -13,7 +13,7 @@ const LEAD: &str = "Ja: ";
 /// Answers with sources for what it says.
 pub(crate) fn answer(ask: &Ask) -> Answer {
     if let Some(quote) = first_passage(&ask.prompt) {
-        return text(format!("The first passage says: “{quote}” [1]"), Vec::new());
+        return text(&format!("The first passage says: “{quote}” [1]"), Vec::new());
     }
     match ask.documents.first() {
         Some((title, document)) => from_document(title, document),
@@ -25,14 +25,14 @@ pub(crate) fn answer(ask: &Ask) -> Answer {
 pub(crate) fn searched() -> Answer {
     let (title, url) = (TITLE.to_owned(), URL.to_owned());
     let citation = Citation { title, url, document: None, ..citation(QUOTE) };
-    text(format!("{LEAD}{QUOTE} Nicht wahr?"), vec![citation])
+    text(&format!("{LEAD}{QUOTE} Nicht wahr?"), vec![citation])
 }
 
 fn from_document(title: &str, document: &str) -> Answer {
     let quote = sentence(document);
     let end = quote.chars().count();
     let citation = Citation { title: title.to_owned(), document: Some((0, 0, end)), ..citation(&quote) };
-    text(format!("{LEAD}{quote}"), vec![citation])
+    text(&format!("{LEAD}{quote}"), vec![citation])
 }
 
 fn citation(quote: &str) -> Citation {
@@ -42,8 +42,8 @@ fn citation(quote: &str) -> Citation {
     Citation { start, end, title, url, quote: quote.to_owned(), document: None }
 }
 
-fn text(text: String, citations: Vec<Citation>) -> Answer {
-    let blocks = vec![Block::Text { pieces: Pieces::cut(&text, 7), citations }];
+fn text(text: &str, citations: Vec<Citation>) -> Answer {
+    let blocks = vec![Block::Text { pieces: Pieces::cut(text, 7), citations }];
     Answer { blocks, ..Answer::default() }
 }
 

@@ -41,7 +41,7 @@ fn ok(body: &Value) -> Response {
 }
 
 fn failed(format: &dyn Format, failure: &Failure, state: &State) -> Response {
-    reply(format.failure(failure, state))
+    reply(&format.failure(failure, state))
 }
 
 /// One address, two providers: who sends a version of Anthropic's API is answered in its shape.
@@ -193,5 +193,5 @@ pub(crate) async fn nowhere(
     record(&state, &method, &uri, &headers, &[]);
     let message = format!("Invalid URL ({method} {})", uri.path());
     let error = json!({"message": message, "type": "invalid_request_error", "param": null, "code": null});
-    reply(Reply::new(404, json!({"error": error})))
+    reply(&Reply::new(404, json!({"error": error})))
 }

@@ -128,7 +128,7 @@ impl Format for Ollama {
         if !calls.is_empty() {
             message["tool_calls"] = json!(calls);
         }
-        last(ask, message, answer)
+        last(ask, &message, answer)
     }
 
     fn frames(&self, ask: &Ask, answer: &Answer, state: &State) -> VecDeque<Frame> {
@@ -142,7 +142,7 @@ impl Format for Ollama {
                     let call = self::call(call, calls, state);
                     calls += 1;
                     let message = json!({"role": "assistant", "content": "", "tool_calls": [call]});
-                    frames.push_back(Frame::data(line(&ask.model, message)));
+                    frames.push_back(Frame::data(line(&ask.model, &message)));
                     continue;
                 }
                 Block::Server(_) => continue,
@@ -151,11 +151,11 @@ impl Format for Ollama {
             let make = move |piece: &str| {
                 let mut message = json!({"role": "assistant", "content": ""});
                 message[field] = json!(piece);
-                Event { name: None, data: line(&model, message) }
+                Event { name: None, data: line(&model, &message) }
             };
             frames.push_back(Frame::Many(pieces.clone(), Box::new(make)));
         }
-        frames.push_back(Frame::data(last(ask, json!({"role": "assistant", "content": ""}), answer)));
+        frames.push_back(Frame::data(last(ask, &json!({"role": "assistant", "content": ""}), answer)));
         frames
     }
 
@@ -191,7 +191,7 @@ impl Format for Ollama {
 
     fn unknown_event(&self) -> Event {
         let message = json!({"role": "assistant", "content": "", "future_part": {"a": [1]}});
-        Event { name: None, data: line("unknown-events", message) }
+        Event { name: None, data: line("unknown-events", &message) }
     }
 }
 
@@ -273,11 +273,11 @@ fn call(call: &Call, index: usize, state: &State) -> Value {
     json!({"id": state.id("call_"), "function": {"index": index, "name": call.name, "arguments": arguments}})
 }
 
-fn line(model: &str, message: Value) -> Value {
+fn line(model: &str, message: &Value) -> Value {
     json!({"model": model, "created_at": CREATED, "message": message, "done": false})
 }
 
-fn last(ask: &Ask, message: Value, answer: &Answer) -> Value {
+fn last(ask: &Ask, message: &Value, answer: &Answer) -> Value {
     let Usage { input, output, .. } = answer.usage;
     let reason = if answer.finish == Finish::Length { "length" } else { "stop" };
     let mut line = line(&ask.model, message);

@@ -125,8 +125,8 @@ pub(crate) fn record(state: &State, method: &Method, uri: &Uri, headers: &Header
 
 async fn serve(format: &dyn Format, call: Call) -> Response {
     match decide(format, &call) {
-        Err(failure) => reply(format.failure(&failure, &call.state)),
-        Ok((_, Act::Fail(failure))) => reply(format.failure(&failure, &call.state)),
+        Err(failure) => reply(&format.failure(&failure, &call.state)),
+        Ok((_, Act::Fail(failure))) => reply(&format.failure(&failure, &call.state)),
         Ok((_, Act::Page)) => plain(502, "text/html", PAGE.to_owned()),
         Ok((_, Act::Empty)) => plain(200, "application/json", String::new()),
         Ok((_, Act::HangConnect)) => {
@@ -198,9 +198,7 @@ async fn whole(format: &dyn Format, ask: &Ask, answer: &Answer, state: Arc<State
     let id = state.id("req_");
     let headers = [("content-type", "application/json"), ("x-request-id", &*id), ("request-id", &*id)];
     match answer.fault {
-        Fault::None | Fault::Error | Fault::Empty | Fault::EarlyEnd => {
-            respond(200, &headers, Body::from(body.to_string()))
-        }
+        Fault::None | Fault::Error | Fault::EarlyEnd => respond(200, &headers, Body::from(body.to_string())),
         Fault::InvalidUtf8 => {
             let mut bytes = body.to_string().into_bytes();
             stream::spoil(&mut bytes);
@@ -211,11 +209,11 @@ async fn whole(format: &dyn Format, ask: &Ask, answer: &Answer, state: Arc<State
             body["future_field"] = serde_json::json!({"nested": [1]});
             respond(200, &headers, Body::from(body.to_string()))
         }
-        fault => respond(200, &headers, stream::broken(body.to_string(), fault, state)),
+        fault => respond(200, &headers, stream::broken(&body.to_string(), fault, state)),
     }
 }
 
-pub(crate) fn reply(reply: Reply) -> Response {
+pub(crate) fn reply(reply: &Reply) -> Response {
     let mut headers = vec![("content-type", "application/json")];
     for (name, value) in &reply.headers {
         headers.retain(|(known, _)| known != name);

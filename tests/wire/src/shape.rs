@@ -66,7 +66,7 @@ pub(crate) fn check(object: &Object, at: &str, fields: &[Field]) -> Result<(), P
     for field in fields {
         match object.get(field.name) {
             Some(value) if !value.is_null() => {
-                fits(value, field.kind).map_err(|what| Problem { path: path(field.name), what })?
+                fits(value, field.kind).map_err(|what| Problem { path: path(field.name), what })?;
             }
             _ if field.required => return Err(Problem { path: path(field.name), what: Wrong::Missing }),
             _ => {}
@@ -179,7 +179,7 @@ fn below(schema: &Value, context: &mut Vec<String>) -> Option<String> {
         }
     }
     context.push("items".to_owned());
-    let items = not_strict_at(&schema["items"], context);
+    let items = schema.get("items").and_then(|items| not_strict_at(items, context));
     context.pop();
     items.or_else(|| schema["anyOf"].as_array()?.iter().find_map(|inner| not_strict_at(inner, context)))
 }

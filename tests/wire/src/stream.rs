@@ -100,7 +100,7 @@ pub(crate) fn body(script: Script, state: Arc<State>) -> Body {
 }
 
 /// Makes the body of an answer in one piece that breaks off or falls silent.
-pub(crate) fn broken(text: String, fault: Fault, state: Arc<State>) -> Body {
+pub(crate) fn broken(text: &str, fault: Fault, state: Arc<State>) -> Body {
     let half: String = if fault == Fault::HangBody { String::new() } else { text.chars().take(40).collect() };
     let mut step = 0;
     Body::from_stream(stream::unfold((), move |()| {

@@ -38,7 +38,7 @@ impl Envelope {
         envelope
     }
 
-    fn chunk(&self, delta: Value, finish: Value) -> Event {
+    fn chunk(&self, delta: &Value, finish: &Value) -> Event {
         let mut data = self.fields.clone();
         data["choices"] = json!([{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": null}]);
         if self.is_openai {
@@ -54,7 +54,7 @@ pub(super) fn frames(quirks: &Quirks, ask: &Ask, answer: &Answer, state: &State)
     let envelope = Envelope::new(quirks, ask, "chat.completion.chunk", state);
     let mut frames = VecDeque::new();
     frames.extend(quirks.comment.map(Frame::Raw));
-    frames.push_back(Frame::One(envelope.chunk(json!({"role": "assistant", "content": ""}), Value::Null)));
+    frames.push_back(Frame::One(envelope.chunk(&json!({"role": "assistant", "content": ""}), &Value::Null)));
     let mut calls = 0;
     for block in &answer.blocks {
         match block {
@@ -63,7 +63,7 @@ pub(super) fn frames(quirks: &Quirks, ask: &Ask, answer: &Answer, state: &State)
                 many(&envelope, pieces, |piece| json!({"content": piece}), &mut frames);
                 if !citations.is_empty() {
                     let delta = json!({"annotations": annotations(citations)});
-                    frames.push_back(Frame::One(envelope.chunk(delta, Value::Null)));
+                    frames.push_back(Frame::One(envelope.chunk(&delta, &Value::Null)));
                 }
             }
             Block::Refusal(pieces) => many(&envelope, pieces, |piece| json!({"refusal": piece}), &mut frames),
@@ -80,7 +80,7 @@ pub(super) fn frames(quirks: &Quirks, ask: &Ask, answer: &Answer, state: &State)
 
 fn many(envelope: &Envelope, pieces: &Pieces, delta: fn(&str) -> Value, frames: &mut VecDeque<Frame>) {
     let envelope = envelope.clone();
-    let make = move |piece: &str| envelope.chunk(delta(piece), Value::Null);
+    let make = move |piece: &str| envelope.chunk(&delta(piece), &Value::Null);
     frames.push_back(Frame::Many(pieces.clone(), Box::new(make)));
 }
 
@@ -98,7 +98,7 @@ fn thought(quirks: &Quirks, envelope: &Envelope, pieces: &Pieces, frames: &mut V
         }
         Thoughts::Tags => |piece| json!({"content": piece}),
     };
-    let tag = |tag: &str| Frame::One(envelope.chunk(json!({"content": tag}), Value::Null));
+    let tag = |tag: &str| Frame::One(envelope.chunk(&json!({"content": tag}), &Value::Null));
     if quirks.thoughts == Thoughts::Tags {
         frames.push_back(tag("<think>"));
         many(envelope, pieces, delta, frames);
@@ -109,7 +109,7 @@ fn thought(quirks: &Quirks, envelope: &Envelope, pieces: &Pieces, frames: &mut V
     if quirks.thoughts == Thoughts::Details {
         let sealed = json!({"content": "", "reasoning_details": [
             {"type": "reasoning.encrypted", "data": "c2VhbGVk", "format": "unknown", "id": "rs_1", "index": 1}]});
-        frames.push_back(Frame::One(envelope.chunk(sealed, Value::Null)));
+        frames.push_back(Frame::One(envelope.chunk(&sealed, &Value::Null)));
     }
 }
 
@@ -122,7 +122,7 @@ fn call_id(quirks: &Quirks, state: &State) -> Option<String> {
 }
 
 /// The call itself, without its place.
-fn call_value(quirks: &Quirks, call: &Call, arguments: Value, state: &State) -> Value {
+fn call_value(quirks: &Quirks, call: &Call, arguments: &Value, state: &State) -> Value {
     let mut value = json!({"type": "function", "function": {"name": call.name, "arguments": arguments}});
     if let Some(id) = call_id(quirks, state) {
         value["id"] = json!(id);
@@ -150,21 +150,21 @@ fn call_frames(
     frames: &mut VecDeque<Frame>,
 ) {
     let first = if quirks.whole_calls { arguments(quirks, call) } else { json!("") };
-    let mut value = call_value(quirks, call, first, state);
+    let mut value = call_value(quirks, call, &first, state);
     value["index"] = json!(index);
-    frames.push_back(Frame::One(envelope.chunk(json!({"tool_calls": [value]}), Value::Null)));
+    frames.push_back(Frame::One(envelope.chunk(&json!({"tool_calls": [value]}), &Value::Null)));
     if !quirks.whole_calls {
         let envelope = envelope.clone();
         let make = move |piece: &str| {
             let call = json!({"index": index, "function": {"arguments": piece}});
-            envelope.chunk(json!({"tool_calls": [call]}), Value::Null)
+            envelope.chunk(&json!({"tool_calls": [call]}), &Value::Null)
         };
         frames.push_back(Frame::Many(call.arguments.clone(), Box::new(make)));
     }
 }
 
 fn ending(quirks: &Quirks, ask: &Ask, answer: &Answer, envelope: &Envelope, frames: &mut VecDeque<Frame>) {
-    let mut last = envelope.chunk(json!({}), finish(quirks, answer.finish));
+    let mut last = envelope.chunk(&json!({}), &finish(quirks, answer.finish));
     let usage = usage(quirks, &answer.usage);
     match quirks.usage {
         UsagePlace::LastChunk => last.data["usage"] = usage.clone(),
@@ -251,7 +251,7 @@ fn message(quirks: &Quirks, answer: &Answer, state: &State) -> Value {
             Block::Refusal(pieces) => {
                 message.insert("refusal".to_owned(), json!(pieces.whole()));
             }
-            Block::Call(call) => calls.push(call_value(quirks, call, arguments(quirks, call), state)),
+            Block::Call(call) => calls.push(call_value(quirks, call, &arguments(quirks, call), state)),
             Block::Server(_) => {}
         }
     }

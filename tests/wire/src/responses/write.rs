@@ -173,7 +173,7 @@ impl<'a> Script<'a> {
         (item, place)
     }
 
-    fn close(&mut self, mut item: Value, mut place: Value, part: Value) {
+    fn close(&mut self, mut item: Value, mut place: Value, part: &Value) {
         place["part"] = part.clone();
         self.event("response.content_part.done", place);
         item["content"] = json!([part]);
@@ -206,7 +206,7 @@ impl<'a> Script<'a> {
         data["text"] = part["text"].clone();
         data["logprobs"] = json!([]);
         self.event("response.output_text.done", data);
-        self.close(item, place, part);
+        self.close(item, place, &part);
     }
 
     fn refusal(&mut self, pieces: &Pieces) {
@@ -221,7 +221,7 @@ impl<'a> Script<'a> {
         let mut data = place.clone();
         data["refusal"] = json!(text);
         self.event("response.refusal.done", data);
-        self.close(item, place, json!({"type": "refusal", "refusal": text}));
+        self.close(item, place, &json!({"type": "refusal", "refusal": text}));
     }
 
     fn call(&mut self, call: &Call) {
