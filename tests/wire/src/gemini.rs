@@ -345,8 +345,9 @@ impl Reader<'_> {
     fn model(&mut self, parts: &[Value]) -> Result<(), Failure> {
         self.ask.answered = true;
         for (place, part) in parts.iter().enumerate() {
-            let seal = part["thoughtSignature"].as_str();
-            if seal.is_some_and(|seal| self.state.kept(seal).is_none_or(|kept| !same(&kept, part))) {
+            // Either alphabet of base64 is taken.
+            let seal = part["thoughtSignature"].as_str().map(|seal| seal.replace('-', "+").replace('_', "/"));
+            if seal.as_ref().is_some_and(|seal| self.state.kept(seal).is_none_or(|kept| !same(&kept, part))) {
                 return Err(Failure::invalid("Corrupted thought signature."));
             }
             if part.get("executableCode").is_some() && seal.is_some() {

@@ -44,12 +44,15 @@ fn failed(format: &dyn Format, failure: &Failure, state: &State) -> Response {
     reply(&format.failure(failure, state))
 }
 
-/// One address, two providers: who sends a version of Anthropic's API is answered in its shape.
-pub(crate) async fn openai_or_anthropic(
+/// One address, three providers: who sends a header of Anthropic's or Google's is answered in its shape.
+pub(crate) async fn by_header(
     Shared(state): Shared<Arc<State>>,
     pairs: Pairs,
     (method, uri, headers): (Method, Uri, HeaderMap),
 ) -> Response {
+    if headers.contains_key("x-goog-api-key") {
+        return gemini(Shared(state), pairs, (method, uri, headers)).await;
+    }
     record(&state, &method, &uri, &headers, &[]);
     let is_anthropic = headers.contains_key("anthropic-version");
     let format: Box<dyn Format> =

@@ -45,8 +45,9 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/v1/messages", post(fixed))
         .route("/v1/messages/count_tokens", post(fixed))
         .route("/api/chat", post(fixed))
-        .route("/v1/models", get(models::openai_or_anthropic))
-        .route("/v1/models/{id}", get(models::one))
+        .route("/v1/models", get(models::by_header))
+        // Gemini answers under either version.
+        .route("/v1/models/{call}", get(models::one).post(gemini_call))
         .route("/v1beta/models", get(models::gemini))
         .route("/api/tags", get(models::ollama))
         .route("/v1beta/models/{call}", post(gemini_call))

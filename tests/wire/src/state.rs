@@ -59,9 +59,11 @@ impl State {
         format!("{:0count$x}", self.ids.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Makes a seal: text that nobody reads and that must come back as it is.
+    /// Makes a seal: base64 that nobody reads and that must come back as it is.
     pub(crate) fn seal(&self, prefix: &str, value: Value) -> String {
-        let seal = format!("{prefix}{}+/{}==", self.letters(16), "Gj7kQx".repeat(20));
+        let mut seal = format!("{prefix}{}+/{}", self.letters(16), "Gj7kQx".repeat(20));
+        seal.push_str(&"A".repeat(4 - seal.len() % 4));
+        seal.push_str("9w==");
         self.keep(&seal, value);
         seal
     }
