@@ -89,6 +89,18 @@ impl AsyncWrite for MuffledStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if !self.muffle.is_silent() {
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
+        // Stays open until the other side gives up.
+        loop {
+            let mut ignored = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut ignored);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) enum Wrong {
     Missing,
     Unknown,
     Type { expected: &'static str, found: &'static str },
-    Below { least: String, found: String },
+    Below { least: String, found: String, is_whole: bool },
     Above { most: String, found: String },
     Value { found: String, supported: Vec<&'static str> },
 }
@@ -94,7 +94,9 @@ fn fits(value: &Value, kind: Kind) -> Result<(), Wrong> {
 fn whole(value: &Value, least: i64) -> Result<(), Wrong> {
     match value.as_i64() {
         None => Err(Wrong::Type { expected: "an integer", found: name_of(value) }),
-        Some(found) if found < least => Err(Wrong::Below { least: least.to_string(), found: found.to_string() }),
+        Some(found) if found < least => {
+            Err(Wrong::Below { least: least.to_string(), found: found.to_string(), is_whole: true })
+        }
         Some(_) => Ok(()),
     }
 }
@@ -102,7 +104,9 @@ fn whole(value: &Value, least: i64) -> Result<(), Wrong> {
 fn number(value: &Value, least: f64, most: f64) -> Result<(), Wrong> {
     match value.as_f64() {
         None => Err(Wrong::Type { expected: "a decimal", found: name_of(value) }),
-        Some(found) if found < least => Err(Wrong::Below { least: least.to_string(), found: value.to_string() }),
+        Some(found) if found < least => {
+            Err(Wrong::Below { least: least.to_string(), found: value.to_string(), is_whole: false })
+        }
         Some(found) if found > most => Err(Wrong::Above { most: most.to_string(), found: value.to_string() }),
         Some(_) => Ok(()),
     }

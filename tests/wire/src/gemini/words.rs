@@ -77,7 +77,9 @@ fn field(Problem { path, what }: &Problem) -> Reply {
             return violation(name, at);
         }
         Wrong::Type { expected, .. } => format!("Invalid value at '{path}', expected {expected}"),
-        Wrong::Below { least, found } => format!("* GenerateContentRequest.{path}: must be >= {least}, got {found}\n"),
+        Wrong::Below { least, found, .. } => {
+            format!("* GenerateContentRequest.{path}: must be >= {least}, got {found}\n")
+        }
         Wrong::Above { most, found } => format!("* GenerateContentRequest.{path}: must be <= {most}, got {found}\n"),
         Wrong::Value { found, .. } => format!("Invalid value at '{path}' (TYPE_ENUM), \"{found}\""),
     };

@@ -100,14 +100,14 @@ fn field(problem: &Problem) -> (String, &'static str) {
         Wrong::Type { expected, found } => {
             (format!("Invalid type for '{path}': expected {expected}, but got {found} instead."), "invalid_type")
         }
-        Wrong::Below { least, found } if least.contains('.') || found.contains('.') => {
+        Wrong::Below { least, found, is_whole: false } => {
             let message = format!(
                 "Invalid '{path}': decimal below minimum value. Expected a value >= {least}, but got \
                                    {found} instead."
             );
             (message, "decimal_below_min_value")
         }
-        Wrong::Below { least, found } => {
+        Wrong::Below { least, found, is_whole: true } => {
             let message = format!(
                 "Invalid '{path}': integer below minimum value. Expected a value >= {least}, but got \
                                    {found} instead."
