@@ -11,6 +11,8 @@ pub(crate) struct Ask {
     pub prompt: String,
     /// Everything that was read, in characters.
     pub chars: usize,
+    /// The same for equal requests, and only for them.
+    pub likeness: u64,
     pub tools: Vec<Tool>,
     /// More than one call at once is welcome.
     pub parallel: bool,

@@ -89,7 +89,7 @@ pub(crate) fn act(ask: &Ask, state: &State) -> Result<Act, Failure> {
 
 /// The behaviours that answer with something other than a model's words.
 fn refused(ask: &Ask, state: &State) -> Option<Act> {
-    let first = || state.is_first((&ask.model, &ask.prompt, ask.chars));
+    let first = || state.is_first(ask.likeness);
     let act = match ask.model.as_str() {
         "error-429" => Act::Fail(Failure::RateLimited { says_when: true }),
         "error-429-bare" => Act::Fail(Failure::RateLimited { says_when: false }),

@@ -17,7 +17,7 @@ use crate::failure::{Failure, Reply};
 use crate::format::{Context, Format};
 use crate::muffle::Muffle;
 use crate::shape::Object;
-use crate::state::State;
+use crate::state::{State, hash};
 use crate::stream::{self, Framing, Script};
 use crate::{Seen, anthropic, chat, compat, gemini, models, ollama, responses};
 
@@ -35,6 +35,7 @@ struct Call {
     state: Arc<State>,
     headers: HeaderMap,
     muffle: Muffle,
+    path: String,
     body: Bytes,
 }
 
@@ -72,7 +73,7 @@ async fn fixed(
         "/v1/messages/count_tokens" => Box::new(anthropic::Anthropic { counts: true }),
         _ => Box::new(anthropic::Anthropic { counts: false }),
     };
-    let call = Call { state, headers, muffle, body };
+    let call = Call { state, headers, muffle, path: uri.path().to_owned(), body };
     serve(format.as_ref(), call).await
 }
 
@@ -94,7 +95,7 @@ async fn gemini_call(
     if let Some(key) = value("key").and_then(|key| key.parse().ok()) {
         headers.entry("x-goog-api-key").or_insert(key);
     }
-    let call = Call { state, headers, muffle, body };
+    let call = Call { state, headers, muffle, path: uri.path().to_owned(), body };
     serve(&format, call).await
 }
 
@@ -109,7 +110,7 @@ async fn compat_call(
     let Some(quirks) = compat::quirks(&server) else {
         return plain(404, "text/plain", format!("no server `{server}` is pretended here"));
     };
-    let call = Call { state, headers, muffle, body };
+    let call = Call { state, headers, muffle, path: uri.path().to_owned(), body };
     serve(&chat::Chat { quirks }, call).await
 }
 
@@ -154,6 +155,7 @@ fn decide(format: &dyn Format, call: &Call) -> Result<(Ask, Act), Failure> {
     let cx = Context { state: Arc::clone(&call.state), betas: betas.to_owned() };
     let mut ask = format.read(body, &cx)?;
     ask.chars = call.body.len();
+    ask.likeness = hash((&call.path, &call.body));
     let act = act(&ask, &call.state)?;
     Ok((ask, act))
 }

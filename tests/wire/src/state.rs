@@ -93,8 +93,7 @@ impl State {
     }
 
     /// Tells whether this is the first of two equal calls.
-    pub(crate) fn is_first(&self, key: impl Hash) -> bool {
-        let key = hash(key);
+    pub(crate) fn is_first(&self, key: u64) -> bool {
         let mut once = lock(&self.once);
         once.insert(key) || !once.remove(&key)
     }
@@ -131,7 +130,7 @@ impl State {
     }
 }
 
-fn hash(key: impl Hash) -> u64 {
+pub(crate) fn hash(key: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     hasher.finish()

@@ -126,6 +126,14 @@ async fn models_are_listed_in_each_shape() {
 }
 
 #[tokio::test]
+async fn gemini_streams_an_array_unless_asked_for_events() {
+    let server = Server::start().await;
+    let body = Format::Gemini.body("text", true);
+    let answer = post(&server, "/v1beta/models/text:streamGenerateContent", "test-key", &body).await.json();
+    assert!(answer.as_array().expect("the answer is an array").len() > 5);
+}
+
+#[tokio::test]
 async fn servers_like_openai_have_their_oddities() {
     let server = Server::start().await;
     for name in SERVERS {
