@@ -2,6 +2,9 @@
 //! moves the bytes; a table says which provider speaks what, and where.
 
 mod anthropic;
+mod body;
+#[cfg(test)]
+mod check;
 mod format;
 mod frames;
 mod gemini;
@@ -9,6 +12,7 @@ mod ollama;
 mod openai;
 mod quirks;
 mod wire;
+mod words;
 
 pub use format::Format;
 pub use wire::{Decoder, ModelInfo};
