@@ -297,7 +297,8 @@ impl Decoder {
         let grounded = grounding.into_iter().flat_map(Grounding::citations);
         let recited = recited.into_iter().flat_map(|recited| recited.citation_sources).map(citation);
         for citation in grounded.chain(recited) {
-            let is_same = |old: &Citation| old.url == citation.url && old.title == citation.title && old.quote == citation.quote;
+            let is_same =
+                |old: &Citation| old.url == citation.url && old.title == citation.title && old.quote == citation.quote;
             if self.citations.len() < CITATIONS_MAX && !self.citations.iter().any(is_same) {
                 self.citations.push(citation);
             }

@@ -128,9 +128,13 @@ fn function_call(call: &ToolCall) -> Value {
     value
 }
 
-/// Tells whether an id was made here, because the provider gave none; it does not know it then.
+/// Ids that are made here count from 0, so that they stay below this; the provider's own numbers are far above.
+const MADE_UP_MAX: u32 = 1_000;
+
+/// Tells whether an id was made here, because the provider gave none. It is not sent, since it comes again in each answer.
 fn is_made_up(id: &str) -> bool {
-    id.strip_prefix("call_").is_some_and(|number| number.parse::<u32>().is_ok())
+    let number = id.strip_prefix("call_").and_then(|number| number.parse::<u32>().ok());
+    number.is_some_and(|number| number < MADE_UP_MAX)
 }
 
 /// Makes the answer of a tool. Its pictures belong to it from Gemini 3 on; before, they stand behind it.
