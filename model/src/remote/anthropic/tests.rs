@@ -68,7 +68,9 @@ const TURN: &[&str] = &[
 
 #[test]
 fn a_turn_is_read() {
-    check(TURN, &expect![[r#"
+    check(
+        TURN,
+        &expect![[r#"
         {"event": "start", "id": "msg_1", "model": "claude-sonnet-4-6"}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "ping"}
@@ -87,7 +89,8 @@ fn a_turn_is_read() {
         {"event": "tool_call_end", "index": 1, "opaque": {"provider": "anthropic", "value": {"caller": {"tool_id": "srvtoolu_1", "type": "code_execution_20260120"}}}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 50, "reasoning_tokens": 20}}
         {"event": "finish", "finish": "tool_calls"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -104,7 +107,10 @@ fn what_was_read_goes_back_unchanged_wherever_it_was_cut() {
     assert_eq!(reply.usage, usage);
     let result = ToolResult::new(&ToolCall::new("toolu_1", "weather", &json!({})), "sunny");
     let request = Request::new([Message::user("?"), reply.message, Message::results([result])]);
-    check_body("claude-sonnet-4-6", &request, &expect![[r#"
+    check_body(
+        "claude-sonnet-4-6",
+        &request,
+        &expect![[r#"
         {
           "max_tokens": 32000,
           "messages": [
@@ -132,7 +138,8 @@ fn what_was_read_goes_back_unchanged_wherever_it_was_cut() {
           ],
           "model": "claude-sonnet-4-6",
           "stream": true
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -155,7 +162,9 @@ fn tools_of_the_provider_are_kept_whole() {
         r#"{"type":"message_delta","delta":{"stop_reason":"pause_turn"},"usage":{"output_tokens":9}}"#,
         r#"{"type":"message_stop"}"#,
     ];
-    check(&lines, &expect![[r#"
+    check(
+        &lines,
+        &expect![[r#"
         {"event": "start", "id": "msg_1", "model": "claude-sonnet-4-6"}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "opaque", "opaque": {"provider": "anthropic", "value": {"id": "srvtoolu_1", "input": {"query": "a"}, "name": "web_search", "type": "server_tool_use"}}}
@@ -166,7 +175,8 @@ fn tools_of_the_provider_are_kept_whole() {
         {"event": "opaque", "opaque": {"provider": "anthropic", "value": {"content": "So far", "type": "compaction"}}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 9, "reasoning_tokens": 0}}
         {"event": "finish", "finish": "paused"}
-    "#]]);
+    "#]],
+    );
     let reply = check::reply(FORMAT, &stream(&lines));
     expect![[r#"
         messages: [
@@ -198,7 +208,8 @@ fn tools_of_the_provider_are_kept_whole() {
             "role": "assistant"
           }
         ]
-    "#]].assert_eq(&field("claude-opus-4-8", &Request::from(reply.message), &["messages"]));
+    "#]]
+    .assert_eq(&field("claude-opus-4-8", &Request::from(reply.message), &["messages"]));
 }
 
 #[test]
@@ -246,31 +257,46 @@ fn answers_that_fail_say_so() {
     let text = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"a"}}"#;
     let overloaded =
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}"#;
-    check(&[START, text, overloaded], &expect![[r#"
+    check(
+        &[START, text, overloaded],
+        &expect![[r#"
         {"event": "start", "id": "msg_1", "model": "claude-sonnet-4-6"}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "text", "text": "a"}
         Unavailable: Overloaded
-    "#]]);
-    check(&[START, text], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[START, text],
+        &expect![[r#"
         {"event": "start", "id": "msg_1", "model": "claude-sonnet-4-6"}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "text", "text": "a"}
         Unavailable: the answer broke off before its end; ask again
-    "#]]);
-    check(&[r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":3}}"#], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":3}}"#],
+        &expect![[r#"
         BadOutput: an event of the answer cannot be read: invalid type: integer `3`, expected a string or null at line 1 column 77 (caused by Error("invalid type: integer `3`, expected a string or null", line: 1, column: 77))
-    "#]]);
-    check(&["<html>"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["<html>"],
+        &expect![[r#"
         BadOutput: an event of the answer cannot be read: expected value at line 1 column 1 (caused by Error("expected value", line: 1, column: 1))
-    "#]]);
+    "#]],
+    );
     // The last event is forgotten, but the reason is known.
-    check(&[START, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#], &expect![[r#"
+    check(
+        &[START, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#],
+        &expect![[r#"
         {"event": "start", "id": "msg_1", "model": "claude-sonnet-4-6"}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 3, "input_tokens": 17, "output_tokens": 1, "reasoning_tokens": 0}}
         {"event": "finish", "finish": "stop"}
-    "#]]);
+    "#]],
+    );
 }
 
 /// Gateways have been seen to begin an answer twice, in the middle of a call.
@@ -335,7 +361,10 @@ fn a_request_says_all_it_can() {
         .stop("###")
         .extra("metadata", json!({"user_id": "u"}))
         .extra("output_config", json!({"task_budget": {"type": "tokens", "total": 20_000}}));
-    check_body("claude-sonnet-4-5", &request, &expect![[r####"
+    check_body(
+        "claude-sonnet-4-5",
+        &request,
+        &expect![[r####"
         {
           "max_tokens": 500,
           "messages": [{"content": [{"text": "How is it in Paris?", "type": "text"}], "role": "user"}],
@@ -367,7 +396,8 @@ fn a_request_says_all_it_can() {
             }
           ],
           "top_k": 40
-        }"####]]);
+        }"####]],
+    );
 }
 
 #[test]
@@ -421,7 +451,8 @@ fn turns_are_merged_and_results_stand_first() {
           },
           {"content": [{"text": "Well.", "type": "text"}], "role": "assistant"}
         ]
-    "#]].assert_eq(&field("claude-sonnet-4-6", &request, &["messages"]));
+    "#]]
+    .assert_eq(&field("claude-sonnet-4-6", &request, &["messages"]));
 }
 
 #[test]
@@ -460,11 +491,14 @@ fn files_are_pictures_or_documents() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("claude-sonnet-4-6", &request, &["messages"]));
+    "#]]
+    .assert_eq(&field("claude-sonnet-4-6", &request, &["messages"]));
     let refused =
         |media| check::body(FORMAT, "claude-sonnet-4-6", &Message::new(Role::User, [Part::File(media)]).into());
-    expect!["BadInput: Anthropic takes no `audio/mpeg`; give it images, PDF or text"].assert_eq(&refused(Media::bytes("audio/mpeg", *b"ID3")));
-    expect!["BadInput: a file of `text/plain` is not in UTF-8: invalid utf-8 sequence of 1 bytes from index 0"].assert_eq(&refused(Media::bytes("text/plain", *b"\xff")));
+    expect!["BadInput: Anthropic takes no `audio/mpeg`; give it images, PDF or text"]
+        .assert_eq(&refused(Media::bytes("audio/mpeg", *b"ID3")));
+    expect!["BadInput: a file of `text/plain` is not in UTF-8: invalid utf-8 sequence of 1 bytes from index 0"]
+        .assert_eq(&refused(Media::bytes("text/plain", *b"\xff")));
 }
 
 #[test]
@@ -477,11 +511,13 @@ fn instructions_within_the_conversation_stay_there_where_they_may() {
           {"content": [{"text": "c", "type": "text"}], "role": "system"},
           {"content": [{"text": "d", "type": "text"}], "role": "user"}
         ]
-    "#]].assert_eq(&field("claude-opus-4-8", &request, &["system", "messages"]));
+    "#]]
+    .assert_eq(&field("claude-opus-4-8", &request, &["system", "messages"]));
     expect![[r#"
         system: [{"text": "a", "type": "text"}, {"text": "c", "type": "text"}]
         messages: [{"content": [{"text": "b", "type": "text"}, {"text": "d", "type": "text"}], "role": "user"}]
-    "#]].assert_eq(&field("claude-opus-4-6", &request, &["system", "messages"]));
+    "#]]
+    .assert_eq(&field("claude-opus-4-6", &request, &["system", "messages"]));
 }
 
 #[test]
@@ -503,7 +539,8 @@ fn marks_stand_where_they_are_wanted() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("claude-opus-4-8", &request, &["tools", "system", "messages"]));
+    "#]]
+    .assert_eq(&field("claude-opus-4-8", &request, &["tools", "system", "messages"]));
     let marked = (0..6).flat_map(|i| {
         let question = Message { cache_here: true, ..Message::user(format!("q{i}")) };
         [question, Message::assistant("a")]
@@ -544,7 +581,8 @@ fn marks_stand_where_they_are_wanted() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("claude-opus-4-8", &request, &["tools", "system", "messages"]));
+    "#]]
+    .assert_eq(&field("claude-opus-4-8", &request, &["tools", "system", "messages"]));
 }
 
 #[test]
@@ -556,10 +594,13 @@ fn effort_is_said_as_the_model_wants_it() {
     };
     let none = json!(null).to_string();
     assert_eq!(said("claude-3-5-haiku-20241022", Effort::High), format!("[{none}, {none}, 1.0]"));
-    expect![[r#"[{"budget_tokens": 5000, "type": "enabled"}, null, null]"#]].assert_eq(&said("claude-sonnet-4-5", Effort::Medium));
+    expect![[r#"[{"budget_tokens": 5000, "type": "enabled"}, null, null]"#]]
+        .assert_eq(&said("claude-sonnet-4-5", Effort::Medium));
     expect![[r#"[{"type": "disabled"}, null, 1.0]"#]].assert_eq(&said("claude-sonnet-4-5", Effort::None));
-    expect![[r#"[{"display": "summarized", "type": "adaptive"}, {"effort": "max"}, null]"#]].assert_eq(&said("claude-opus-4-6", Effort::Max));
-    expect![[r#"[{"display": "summarized", "type": "adaptive"}, {"effort": "low"}, null]"#]].assert_eq(&said("claude-opus-4-8", Effort::Minimal));
+    expect![[r#"[{"display": "summarized", "type": "adaptive"}, {"effort": "max"}, null]"#]]
+        .assert_eq(&said("claude-opus-4-6", Effort::Max));
+    expect![[r#"[{"display": "summarized", "type": "adaptive"}, {"effort": "low"}, null]"#]]
+        .assert_eq(&said("claude-opus-4-8", Effort::Minimal));
     expect![[r#"[{"type": "disabled"}, null, null]"#]].assert_eq(&said("claude-opus-4-8", Effort::None));
     let forced =
         Request::from("q").tool(weather()).tool_choice(ToolChoice::Tool("weather".into())).effort(Effort::High);
@@ -569,13 +610,15 @@ fn effort_is_said_as_the_model_wants_it() {
         output_config: {"effort": "high"}
         tool_choice: {"name": "weather", "type": "tool"}
         max_tokens: 32000
-    "#]].assert_eq(&field("claude-opus-4-6", &forced, &names));
+    "#]]
+    .assert_eq(&field("claude-opus-4-6", &forced, &names));
     expect![[r#"
         thinking: null
         output_config: null
         tool_choice: {"name": "weather", "type": "tool"}
         max_tokens: 32000
-    "#]].assert_eq(&field("claude-opus-4-5", &forced, &names));
+    "#]]
+    .assert_eq(&field("claude-opus-4-5", &forced, &names));
 }
 
 #[test]
@@ -619,7 +662,8 @@ fn faults_have_kinds() {
         BadInput: new_error
         Unavailable: status 502 with a web page instead of an answer; is the address right?
         Unavailable: status 503 without a word
-    "#]].assert_eq(&all.concat());
+    "#]]
+    .assert_eq(&all.concat());
 }
 
 #[test]
