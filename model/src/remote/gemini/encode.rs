@@ -49,7 +49,9 @@ struct Content {
 }
 
 impl Content {
-    fn value(self) -> Value {
+    fn value(mut self) -> Value {
+        // What tools answered stands first; the order is kept otherwise.
+        self.parts.sort_by_key(|part| part.get("functionResponse").is_none());
         json!({ "role": self.role, "parts": self.parts })
     }
 }

@@ -11,9 +11,10 @@ use crate::remote::wire::{Fault, kind_of_status, plain_fault};
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Body {
-    One(Held),
-    /// A stream that was not asked for as server-sent events is a list.
+    /// A stream that was not asked for as server-sent events is a list. It stands first, because serde would take a list
+    /// for the fields of one error too.
     List(Vec<Held>),
+    One(Held),
 }
 
 #[derive(Deserialize)]

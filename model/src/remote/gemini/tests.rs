@@ -20,6 +20,7 @@ fn stream(chunks: &[Value]) -> String {
 }
 
 /// Makes a chunk of parts.
+#[expect(clippy::needless_pass_by_value, reason = "every caller makes it on the spot")]
 fn parts(parts: Value) -> Value {
     json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}], "modelVersion": "gemini-3-pro", "responseId": "r"})
 }
@@ -65,7 +66,9 @@ fn turn() -> [Value; 6] {
 
 #[test]
 fn a_turn_is_read() {
-    check(&turn(), &expect![[r#"
+    check(
+        &turn(),
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "reasoning", "text": "Paris "}
         {"event": "reasoning", "text": "it is."}
@@ -83,7 +86,8 @@ fn a_turn_is_read() {
         {"event": "text_end", "opaque": {"provider": "gemini", "value": {"thoughtSignature": "czM="}}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 0, "input_tokens": 10, "output_tokens": 12, "reasoning_tokens": 7}}
         {"event": "finish", "finish": "tool_calls"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -115,7 +119,8 @@ fn signatures_go_back_on_the_parts_where_they_stood() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("gemini-3-pro-preview", &request, &["contents"]));
+    "#]]
+    .assert_eq(&field("gemini-3-pro-preview", &request, &["contents"]));
 }
 
 #[test]
@@ -127,7 +132,9 @@ fn what_nobody_here_understands_goes_back_whole() {
         parts(json!([{"text": "hm", "thought": true, "thoughtSignature": "dA=="}])),
         last("STOP"),
     ];
-    check(&chunks, &expect![[r#"
+    check(
+        &chunks,
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "opaque", "opaque": {"provider": "gemini", "value": {"executableCode": {"code": "1+1", "language": "PYTHON"}, "thoughtSignature": "cw=="}}}
         {"event": "opaque", "opaque": {"provider": "gemini", "value": {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2\n"}}}}
@@ -138,7 +145,8 @@ fn what_nobody_here_understands_goes_back_whole() {
         {"event": "reasoning_end", "opaque": {"provider": "gemini", "value": {"thoughtSignature": "dA=="}}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 0, "input_tokens": 10, "output_tokens": 12, "reasoning_tokens": 7}}
         {"event": "finish", "finish": "stop"}
-    "#]]);
+    "#]],
+    );
     let reply = check::reply(FORMAT, &stream(&chunks));
     expect![[r#"
         contents: [
@@ -153,7 +161,8 @@ fn what_nobody_here_understands_goes_back_whole() {
             "role": "model"
           }
         ]
-    "#]].assert_eq(&field("gemini-3-pro-preview", &reply.message.into(), &["contents"]));
+    "#]]
+    .assert_eq(&field("gemini-3-pro-preview", &reply.message.into(), &["contents"]));
 }
 
 #[test]
@@ -169,7 +178,9 @@ fn sources_are_told_once() {
     end["candidates"][0]["groundingMetadata"] = grounding;
     end["candidates"][0]["citationMetadata"] =
         json!({"citationSources": [{"uri": "https://c.example", "startIndex": 0}]});
-    check(&[first, end], &expect![[r#"
+    check(
+        &[first, end],
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "text", "text": "A."}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 0, "input_tokens": 10, "output_tokens": 12, "reasoning_tokens": 7}}
@@ -178,7 +189,8 @@ fn sources_are_told_once() {
         {"citation": {"opaque": {"provider": "gemini", "value": {"segments": [], "source": {"text": "B is.", "uri": "b"}}}, "quote": "B is.", "url": "b"}, "event": "citation"}
         {"citation": {"opaque": {"provider": "gemini", "value": {"startIndex": 0, "uri": "https://c.example"}}, "url": "https://c.example"}, "event": "citation"}
         {"event": "finish", "finish": "stop"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -194,14 +206,17 @@ fn arguments_in_pieces_are_put_together() {
         parts(json!([{"functionCall": {}}])),
         last("STOP"),
     ];
-    check(&chunks, &expect![[r#"
+    check(
+        &chunks,
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "tool_call_start", "id": "call_0", "index": 0, "name": "add"}
         {"event": "tool_call_arguments", "index": 0, "text": "{\"items\":[{\"name\":\"apple\"},{\"price\":0.5}],\"now\":true}"}
         {"event": "tool_call_end", "index": 0, "opaque": {"provider": "gemini", "value": {"thoughtSignature": "cw=="}}}
         {"event": "usage", "usage": {"cache_read_tokens": 4, "cache_write_tokens": 0, "input_tokens": 10, "output_tokens": 12, "reasoning_tokens": 7}}
         {"event": "finish", "finish": "tool_calls"}
-    "#]]);
+    "#]],
+    );
     check::reply(FORMAT, &stream(&chunks));
 }
 
@@ -242,19 +257,28 @@ fn answers_end_in_different_ways() {
 #[test]
 fn answers_that_fail_say_so() {
     let overloaded = json!({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}});
-    check(&[parts(json!([{"text": "a"}])), overloaded], &expect![[r#"
+    check(
+        &[parts(json!([{"text": "a"}])), overloaded],
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "text", "text": "a"}
         Unavailable: The model is overloaded.
-    "#]]);
-    check(&[parts(json!([{"text": "a"}]))], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[parts(json!([{"text": "a"}]))],
+        &expect![[r#"
         {"event": "start", "id": "r", "model": "gemini-3-pro"}
         {"event": "text", "text": "a"}
         Unavailable: the answer broke off before its end; ask again
-    "#]]);
-    check(&[json!({"candidates": "none"})], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[json!({"candidates": "none"})],
+        &expect![[r#"
         BadOutput: a piece of the answer cannot be read: invalid type: string "none", expected a sequence at line 1 column 20 (caused by Error("invalid type: string \"none\", expected a sequence", line: 1, column: 20))
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -304,7 +328,8 @@ fn a_request_says_all_it_can() {
               ]
             }
           ]
-        }"####]].assert_eq(&check::body(FORMAT, "gemini-2.5-flash", &request));
+        }"####]]
+    .assert_eq(&check::body(FORMAT, "gemini-2.5-flash", &request));
 }
 
 #[test]
@@ -317,7 +342,8 @@ fn tools_are_chosen() {
         toolConfig: {"functionCallingConfig": {"mode": "NONE"}}
         toolConfig: {"functionCallingConfig": {"mode": "ANY"}}
         toolConfig: {"functionCallingConfig": {"allowedFunctionNames": ["weather"], "mode": "ANY"}}
-    "#]].assert_eq(&choices.map(chosen).concat());
+    "#]]
+    .assert_eq(&choices.map(chosen).concat());
 }
 
 #[test]
@@ -363,7 +389,8 @@ fn calls_and_results_of_others_are_understood() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("gemini-3-flash-preview", &request, &["contents"]));
+    "#]]
+    .assert_eq(&field("gemini-3-flash-preview", &request, &["contents"]));
     expect![[r#"
         contents: [
           {"parts": [{"text": "Draw"}], "role": "user"},
@@ -377,14 +404,15 @@ fn calls_and_results_of_others_are_understood() {
           {
             "parts": [
               {"functionResponse": {"id": "toolu_1", "name": "draw", "response": {"output": "here"}}},
-              {"inlineData": {"data": "cG5n", "mimeType": "image/png"}},
               {"functionResponse": {"id": "call_883098", "name": "draw", "response": {"error": "no"}}},
+              {"inlineData": {"data": "cG5n", "mimeType": "image/png"}},
               {"text": "Well?"}
             ],
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("gemini-2.5-flash", &request, &["contents"]));
+    "#]]
+    .assert_eq(&field("gemini-2.5-flash", &request, &["contents"]));
 }
 
 #[test]
@@ -414,7 +442,8 @@ fn files_are_given_or_pointed_to() {
             "role": "user"
           }
         ]
-    "#]].assert_eq(&field("gemini-2.5-flash", &request, &["contents"]));
+    "#]]
+    .assert_eq(&field("gemini-2.5-flash", &request, &["contents"]));
 }
 
 #[test]
@@ -452,7 +481,8 @@ fn effort_is_said_as_the_model_wants_it() {
         gemini-3-flash-preview: "minimal" "minimal" "low" "medium" "high" "high"
         gemini-flash-latest: "minimal" "minimal" "low" "medium" "high" "high"
         gemma-3-27b-it: null null null null null null
-    "#]].assert_eq(&models.map(said).concat());
+    "#]]
+    .assert_eq(&models.map(said).concat());
 }
 
 #[test]
@@ -501,10 +531,11 @@ fn faults_have_kinds() {
         Unavailable: oh
         Unavailable: overloaded
         Timeout: too slow
-        RateLimited: 
+        RateLimited: in a list
         NotFound: status 404 with a web page instead of an answer; is the address right?
         Unavailable: status 500 without a word
-    "#]].assert_eq(&all.concat());
+    "#]]
+    .assert_eq(&all.concat());
 }
 
 #[test]

@@ -42,7 +42,9 @@ const TURN: &[&str] = &[
 
 #[test]
 fn a_turn_is_read() {
-    check(TURN, &expect![[r#"
+    check(
+        TURN,
+        &expect![[r#"
         {"event": "start", "model": "qwen3:4b"}
         {"event": "reasoning", "text": "Paris "}
         {"event": "reasoning", "text": "it is."}
@@ -58,7 +60,8 @@ fn a_turn_is_read() {
         {"event": "tool_call_end", "index": 1}
         {"event": "usage", "usage": {"cache_read_tokens": 0, "cache_write_tokens": 0, "input_tokens": 11, "output_tokens": 22, "reasoning_tokens": 0}}
         {"event": "finish", "finish": "tool_calls"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -67,7 +70,10 @@ fn what_was_read_goes_back_wherever_it_was_cut() {
     assert_eq!(reply.usage, Usage { input_tokens: 11, output_tokens: 22, ..Usage::default() });
     let results: Vec<_> = reply.message.tool_calls().map(|call| ToolResult::new(call, "sunny")).collect();
     let request = Request::new([Message::user("?"), reply.message, Message::results(results)]);
-    check_body("qwen3:4b", &request, &expect![[r#"
+    check_body(
+        "qwen3:4b",
+        &request,
+        &expect![[r#"
         {
           "messages": [
             {"content": "?", "role": "user"},
@@ -89,7 +95,8 @@ fn what_was_read_goes_back_wherever_it_was_cut() {
           ],
           "model": "qwen3:4b",
           "stream": true
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -104,22 +111,34 @@ fn answers_end_in_different_ways() {
 #[test]
 fn answers_that_fail_say_so() {
     let begun = r#"{"model":"m","message":{"content":"a","new":1},"new":[],"done":false}"#;
-    check(&[begun, r#"{"error":"an error was encountered while running the model"}"#], &expect![[r#"
+    check(
+        &[begun, r#"{"error":"an error was encountered while running the model"}"#],
+        &expect![[r#"
         {"event": "start", "model": "m"}
         {"event": "text", "text": "a"}
         Unavailable: an error was encountered while running the model
-    "#]]);
-    check(&[r#"{"error":{"message":"in an object"}}"#], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[r#"{"error":{"message":"in an object"}}"#],
+        &expect![[r#"
         Unavailable: in an object
-    "#]]);
-    check(&[begun], &expect![[r#"
+    "#]],
+    );
+    check(
+        &[begun],
+        &expect![[r#"
         {"event": "start", "model": "m"}
         {"event": "text", "text": "a"}
         Unavailable: the answer broke off before its end; ask again
-    "#]]);
-    check(&["<html>"], &expect![[r#"
+    "#]],
+    );
+    check(
+        &["<html>"],
+        &expect![[r#"
         BadOutput: a line of the answer cannot be read: expected value at line 1 column 1 (caused by Error("expected value", line: 1, column: 1))
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -140,7 +159,10 @@ fn a_request_says_all_it_can() {
     .effort(Effort::High)
     .extra("keep_alive", "5m")
     .extra("options", json!({"num_ctx": 8_192, "top_k": 1}));
-    check_body("qwen3:4b", &request, &expect![[r####"
+    check_body(
+        "qwen3:4b",
+        &request,
+        &expect![[r####"
         {
           "format": {"type": "object"},
           "keep_alive": "5m",
@@ -170,7 +192,8 @@ fn a_request_says_all_it_can() {
               "type": "function"
             }
           ]
-        }"####]]);
+        }"####]],
+    );
 }
 
 #[test]
@@ -183,7 +206,10 @@ fn results_carry_pictures_and_thoughts_of_others_stay_away() {
         Message::new(Role::Assistant, [Part::Reasoning(foreign), Part::ToolCall(call)]),
         Message::results([drawn]),
     ]);
-    check_body("qwen3:4b", &request, &expect![[r#"
+    check_body(
+        "qwen3:4b",
+        &request,
+        &expect![[r#"
         {
           "messages": [
             {
@@ -195,7 +221,8 @@ fn results_carry_pictures_and_thoughts_of_others_stay_away() {
           ],
           "model": "qwen3:4b",
           "stream": true
-        }"#]]);
+        }"#]],
+    );
 }
 
 #[test]
@@ -208,7 +235,8 @@ fn only_the_bytes_of_pictures_are_taken() {
     expect![[r#"
         BadInput: Ollama takes images only, no `application/pdf`; put the text of the file into the message
         BadInput: Ollama reads no addresses; give it the bytes of the image
-    "#]].assert_eq(&all.concat());
+    "#]]
+    .assert_eq(&all.concat());
 }
 
 #[test]
@@ -265,7 +293,8 @@ fn faults_have_kinds() {
         BadInput: in an object
         Unavailable: status 502 with a web page instead of an answer; is the address right?
         NotFound: status 404: 404 page not found
-    "#]].assert_eq(&all.concat());
+    "#]]
+    .assert_eq(&all.concat());
 }
 
 #[test]
