@@ -2,6 +2,9 @@
 //! moves the bytes; a table says which provider speaks what, and where.
 
 mod anthropic;
+mod body;
+#[cfg(test)]
+mod check;
 mod format;
 mod frames;
 mod gemini;
@@ -13,6 +16,7 @@ mod opened;
 mod providers;
 mod quirks;
 mod wire;
+mod words;
 
 pub use format::Format;
 pub use http::{RESPONSE_BYTES_MAX, Timeouts};

@@ -1,13 +1,23 @@
-//! Ollama's own chat.
+//! Ollama's own chat: lines of JSON, calls that come whole, and options that only a server of one's own has. `encode` makes
+//! requests, `decode` reads answers and errors.
 
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::frames::Framing;
 use super::quirks::Quirks;
 use super::wire::{Decode, Fault, Header, ModelInfo, Wire};
-use crate::Result;
 use crate::request::Request;
 use crate::secret::Secret;
+use crate::{Kind, OrKind, Result};
+
+/// The name under which opaque items travel.
+const NAME: &str = "ollama";
 
 /// Ollama's own chat.
 #[derive(Debug, Clone, Copy)]
@@ -15,30 +25,51 @@ pub(crate) struct Ollama;
 
 impl Wire for Ollama {
     fn name(&self) -> &'static str {
-        "ollama"
+        NAME
     }
+
     fn framing(&self) -> Framing {
         Framing::Lines
     }
+
     fn path(&self, _: &str) -> String {
-        String::new()
+        "api/chat".to_owned()
     }
-    fn headers(&self, _: Option<&Secret>) -> Vec<Header> {
-        Vec::new()
+
+    /// A server of one's own wants no key; its maker's does.
+    fn headers(&self, key: Option<&Secret>) -> Vec<Header> {
+        key.map(|key| Header::secret("authorization", format!("Bearer {}", key.reveal()))).into_iter().collect()
     }
-    fn body(&self, _: &str, _: &Request, _: &Quirks) -> Result<Value> {
-        Ok(Value::Null)
+
+    fn body(&self, model: &str, request: &Request, _: &Quirks) -> Result<Value> {
+        encode::body(model, request)
     }
+
     fn decoder(&self) -> Box<dyn Decode> {
-        unreachable!()
+        Box::<decode::Decoder>::default()
     }
+
     fn fault(&self, status: u16, body: &str) -> Fault {
-        super::wire::plain_fault(status, body)
+        decode::fault(status, body)
     }
+
     fn models_path(&self) -> &'static str {
-        ""
+        "api/tags"
     }
-    fn models(&self, _: &str) -> Result<(Vec<ModelInfo>, Option<String>)> {
-        Ok((Vec::new(), None))
+
+    fn models(&self, body: &str) -> Result<(Vec<ModelInfo>, Option<String>)> {
+        let tags: Tags = serde_json::from_str(body).or_kind(Kind::BadOutput)?;
+        let models = tags.models.unwrap_or_default();
+        Ok((models.into_iter().map(|model| ModelInfo::new(model.name)).collect(), None))
     }
+}
+
+#[derive(Deserialize)]
+struct Tags {
+    models: Option<Vec<Tag>>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    name: String,
 }
