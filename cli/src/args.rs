@@ -1,10 +1,14 @@
 //! The arguments, as clap reads them. The doc comments are the help text.
 
+mod model;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use lorewell::rag::document::Format;
 use lorewell::rag::search::LIMIT_MAX;
+
+pub(crate) use model::{Chat, Key, Model, Run};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -96,6 +100,10 @@ pub(crate) enum Command {
     /// Answer a question, with citations that were checked against the sources
     #[command(aliases = ["a", "?"])]
     Ask(Ask),
+    /// Ask a model, without documents
+    Run(Run),
+    /// Talk with a model; the conversation is kept
+    Chat(Chat),
     /// Show a source: PATH, a place in it as printed (PATH:LINE, PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the
     /// number of a hit of the last search or answer
     #[command(aliases = ["open", "cat"])]
@@ -127,6 +135,18 @@ pub(crate) enum Command {
         /// Files or folders
         #[arg(required = true)]
         paths: Vec<PathBuf>,
+    },
+    /// Choose among models, and try them
+    #[command(alias = "models")]
+    Model {
+        #[command(subcommand)]
+        command: Model,
+    },
+    /// Keep the keys of providers, for this account alone
+    #[command(alias = "keys")]
+    Key {
+        #[command(subcommand)]
+        command: Key,
     },
     /// Check that everything works, and say how to fix what does not
     Doctor,
@@ -222,6 +242,13 @@ pub(crate) struct Ask {
     /// Ask this folder: it is read first, into a brain of its own in the cache
     #[arg(long = "in", value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
+    /// Let this model write the answer from the passages found; each sentence is held against them. Default: setting
+    /// `model`
+    #[arg(long, value_name = "PROVIDER:MODEL")]
+    pub(crate) model: Option<String>,
+    /// Answer in the documents' own words, whatever the settings say
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) no_model: bool,
     #[command(flatten)]
     pub(crate) filters: Filters,
 }

@@ -9,6 +9,7 @@ use toml_edit::{Document, Item, Value};
 
 use crate::brain::PROJECT;
 use crate::folders::{Folders, in_home, non_empty};
+use crate::models::{NO_MODEL, check_name};
 
 /// A setting that exists.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Key {
 }
 
 /// All settings, in alphabetical order.
-pub(crate) const KEYS: [Key; 6] = [
+pub(crate) const KEYS: [Key; 7] = [
     Key {
         name: "chunk_tokens_max",
         environment: "LOREWELL_CHUNK_TOKENS_MAX",
@@ -64,7 +65,17 @@ pub(crate) const KEYS: [Key; 6] = [
         help: "passages that a search shows, at most",
         check: limit,
     },
+    Key {
+        name: "model",
+        environment: "LOREWELL_MODEL",
+        default: NO_MODEL,
+        help: "the language model of `ask` and `chat`: none, or one such as ollama:qwen3; not in a project's file",
+        check: check_name,
+    },
 ];
+
+/// Settings that a project must not have: whoever shares a folder would say where its reader's questions go.
+const PERSONAL: [&str; 1] = ["model"];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,13 +136,17 @@ impl Config {
         let mut faults = Vec::new();
         let user = File::read(&folders.config, &mut faults);
         let project = brain.and_then(|brain| File::read(&brain.join("config.toml"), &mut faults));
+        if let Some(project) = &project {
+            faults.extend(project.personal(&folders.config));
+        }
         let mut settings = Vec::with_capacity(KEYS.len());
         for key in &KEYS {
             let mut values = Vec::new();
             if let Some(value) = non_empty(key.environment) {
                 values.push((value, Layer::Environment(key.environment)));
             }
-            if let Some((path, value, line)) = project.as_ref().and_then(|file| file.value(key.name)) {
+            let project = project.as_ref().filter(|_| !PERSONAL.contains(&key.name));
+            if let Some((path, value, line)) = project.and_then(|file| file.value(key.name)) {
                 values.push((value, Layer::Project(path, line)));
             }
             if let Some((path, value, line)) = user.as_ref().and_then(|file| file.value(key.name)) {
@@ -252,6 +267,16 @@ impl File {
             }
         }
         faults
+    }
+
+    /// Says which settings of this file belong into that of the account.
+    fn personal(&self, user: &Path) -> Vec<anyhow::Error> {
+        let found = PERSONAL.iter().filter_map(|name| Some((name, self.value(name)?)));
+        let fault = |(name, (path, _, line)): (_, (PathBuf, _, _))| {
+            let (path, user) = (path.display(), user.display());
+            anyhow!("{path}:{line}: `{name}` is no setting of a project; it belongs into `{user}`")
+        };
+        found.map(fault).collect()
     }
 
     /// Returns this file, a setting's value in it, and the line of that.

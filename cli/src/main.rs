@@ -1,6 +1,7 @@
 //! The `lorewell` command: reads arguments, sets up where things lie, hands over to one command, and turns what comes
 //! back into an exit code. Everything it does is public API of the library.
 
+mod answer;
 mod args;
 mod brain;
 mod commands;
@@ -8,8 +9,13 @@ mod config;
 mod editor;
 mod exit;
 mod folders;
+mod interrupt;
+mod markdown;
+mod models;
 mod output;
 mod progress;
+mod sessions;
+mod spent;
 mod stdin;
 
 use std::process::ExitCode;

@@ -55,6 +55,19 @@ pub(crate) fn line(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Prints a piece of the result that is to be seen at once.
+pub(crate) fn piece(text: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Tells whether standard output takes colour.
+pub(crate) fn is_coloured() -> bool {
+    anstream::stdout().current_choice() != anstream::ColorChoice::Never
+}
+
 /// Prints a JSON object as the result: `{"schema":1, …}`.
 pub(crate) fn json(value: &impl Serialize, pretty: bool) -> Result<()> {
     #[derive(Serialize)]
@@ -98,6 +111,11 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
 /// new line or turn the direction of writing, and so fake output, becomes visible.
 pub(crate) fn plain(line: &str) -> String {
     line.chars().map(|c| if c != '\t' && moves_the_cursor(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Makes a text harmless as [`plain`] does, and leaves its lines apart.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Tells control characters, line and paragraph separators, and the bidirectional controls of Unicode Annex 9, with

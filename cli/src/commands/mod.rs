@@ -1,15 +1,19 @@
 //! The commands, one file each. A command gets a [`Session`], prints its result, and says how it ended.
 
 mod ask;
+mod chat;
 mod config;
 mod doctor;
 mod ingest;
 mod init;
+mod key;
 mod last;
 mod list;
 mod manual;
+mod model;
 mod question;
 mod remove;
+mod run;
 mod search;
 mod show;
 mod spot;
@@ -73,11 +77,15 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Command::Man { dir } => return manual::man(dir.as_deref()),
         Command::ExitCodes => return manual::exit_codes(),
         Command::Config { command } => return config::run(&args.global, &command),
+        Command::Key { command } => return runtime()?.block_on(key::run(&args.global, command)),
         Command::Doctor => return runtime()?.block_on(doctor::run(args.global)),
         Command::Init { .. }
         | Command::Ingest(_)
         | Command::Search(_)
         | Command::Ask(_)
+        | Command::Run(_)
+        | Command::Chat(_)
+        | Command::Model { .. }
         | Command::Show { .. }
         | Command::Ls { .. }
         | Command::Status { .. }
@@ -110,7 +118,11 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         Command::Ls { glob } => list::run(&session, glob.as_deref()).await,
         Command::Status { problems } => status::run(&session, problems).await,
         Command::Rm { paths } => remove::run(&session, &paths).await,
+        Command::Run(args) => run::run(&session, args).await,
+        Command::Model { command } => model::run(&session, command).await,
+        Command::Chat(args) => chat::run(&session, args).await,
         Command::Config { .. }
+        | Command::Key { .. }
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ExitCodes

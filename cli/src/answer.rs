@@ -1,0 +1,112 @@
+//! Follows the answer of a model to its end, which may be Ctrl-C, and reads the files that go with a question.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use lorewell::model::{Event, Finish, Fold, MEDIA_BYTES_MAX, Media, Message, Model, Part, Reply, Request, Usage};
+use lorewell::{Error, Kind};
+
+use crate::interrupt::Interrupts;
+use crate::output::{WARN, note, paint, plain};
+
+/// An answer, as far as it came.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    /// What was said.
+    pub(crate) message: Message,
+    /// What it used.
+    pub(crate) usage: Usage,
+    /// How it ended.
+    pub(crate) end: End,
+}
+
+/// How an answer ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The model said all it wanted to, or was allowed to.
+    Whole(Box<Reply>),
+    /// Ctrl-C.
+    Interrupted,
+    /// It failed, perhaps after some words.
+    Failed(Error),
+}
+
+/// Asks a model, and shows each event as it comes.
+///
+/// # Errors
+/// Those of showing the events; how the model failed is told by the end of the answer.
+pub(crate) async fn follow(
+    model: &Model,
+    request: Request,
+    interrupts: &Interrupts,
+    mut show: impl FnMut(&Event) -> Result<()>,
+) -> Result<Answered> {
+    let mut events = model.stream(request);
+    let mut fold = Fold::new();
+    let end = loop {
+        let event = tokio::select! {
+            biased;
+            () = interrupts.next() => break End::Interrupted,
+            event = events.next() => event,
+        };
+        match event {
+            Some(Ok(event)) => {
+                if let Err(error) = fold.push(&event) {
+                    break End::Failed(error);
+                }
+                show(&event)?;
+            }
+            Some(Err(error)) => break End::Failed(error),
+            None => {
+                let (message, usage) = (fold.message(), fold.usage());
+                return Ok(match fold.reply() {
+                    Ok(reply) => Answered { message, usage, end: End::Whole(Box::new(reply)) },
+                    Err(error) => Answered { message, usage, end: End::Failed(asking(model, error)) },
+                });
+            }
+        }
+    };
+    let end = match end {
+        End::Failed(error) => End::Failed(asking(model, error)),
+        end => end,
+    };
+    Ok(Answered { message: fold.message(), usage: fold.usage(), end })
+}
+
+fn asking(model: &Model, error: Error) -> Error {
+    error.context(format!("asking `{}`", model.name()))
+}
+
+/// Says so when an answer ended before its time.
+pub(crate) fn say_finish(finish: &Finish) {
+    let what = match finish {
+        Finish::Stop | Finish::ToolCalls => return,
+        Finish::Length => "the answer was cut off: it had come to the most tokens allowed".to_owned(),
+        Finish::Refused => "the model declined to answer".to_owned(),
+        Finish::Paused => "the provider paused the answer".to_owned(),
+        Finish::Other(reason) => format!("the answer ended early: {}", plain(reason)),
+        _ => "the answer ended early".to_owned(),
+    };
+    note(&format!("{} {what}", paint(WARN, "!")));
+}
+
+/// Reads a file that a question is about. What is no picture, document or recording, but text, is taken as that.
+pub(crate) fn attach(path: &Path) -> Result<Part> {
+    let path = crate::folders::in_home(path)?;
+    match Media::read(&path) {
+        Ok(media) if media.is_image() => Ok(Part::Image(media)),
+        Ok(media) => Ok(Part::File(media)),
+        Err(error) if error.kind() == Kind::BadInput => Ok(Part::File(text(&path).ok_or(error)?)),
+        Err(error) => Err(error).with_context(|| format!("attaching `{}`", path.display())),
+    }
+}
+
+fn text(path: &Path) -> Option<Media> {
+    let bytes = std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 <= MEDIA_BYTES_MAX)?;
+    std::str::from_utf8(&bytes).ok().filter(|text| !text.contains('\0'))?;
+    let media = Media::bytes("text/plain", bytes);
+    Some(match path.file_name() {
+        Some(name) => media.name(name.to_string_lossy()),
+        None => media,
+    })
+}
