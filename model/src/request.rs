@@ -56,7 +56,7 @@ pub struct Request {
     /// What the provider may keep of the request, so that the next one with the same beginning costs less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
-    /// Fields that go into the body of the request as they are, over those made here.
+    /// Fields that go into the body of the request as they are, over those made here; `null` takes one out.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
@@ -165,7 +165,7 @@ impl Request {
         self
     }
 
-    /// Puts a field into the body of the request as it is.
+    /// Puts a field into the body of the request as it is; `null` takes out what would be there.
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());

@@ -8,6 +8,7 @@ use crate::message::ToolCall;
 pub(crate) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>, deep: &[&str]) {
     for (name, value) in extra {
         match (body.get_mut(name), value) {
+            (_, Value::Null) => drop(body.remove(name)),
             (Some(Value::Object(made)), Value::Object(more)) if deep.contains(&name.as_str()) => {
                 made.extend(more.clone());
             }

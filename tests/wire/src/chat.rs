@@ -130,6 +130,9 @@ impl Chat {
             return Err(Failure::coded(format!("Unknown parameter: '{name}'."), *name, "extra_forbidden"));
         }
         let mut known = body.clone();
+        if self.quirks.server == "mistral" {
+            known.remove("random_seed"); // its name for `seed`
+        }
         if !self.quirks.strict {
             known.retain(|name, _| FIELDS.iter().any(|field| field.name == name));
         }

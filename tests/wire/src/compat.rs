@@ -146,7 +146,7 @@ pub(crate) fn quirks(server: &str) -> Option<Quirks> {
         },
         "mistral" => Quirks {
             strict: true,
-            refuses: &["stream_options", "max_completion_tokens", "seed", "logprobs", "reasoning_effort", "store"],
+            refuses: &["stream_options", "max_completion_tokens", "seed", "logprobs", "store"],
             takes_developer: false,
             thoughts: Thoughts::Parts,
             ids: CallIds::Nine,

@@ -277,7 +277,7 @@ fn tool(tool: &ToolSpec) -> Value {
 
 /// Says how much the model thinks, and returns whether it does.
 fn thinking(body: &mut Map<String, Value>, request: &Request, abilities: Abilities, output_tokens_max: u32) -> bool {
-    let Some(effort) = request.effort else { return false };
+    let Some(effort) = request.effort.filter(|_| !goes_on_without_thoughts(request)) else { return false };
     let forced = matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_)));
     let thinking = match abilities.thinking {
         Thinking::Never => return false,
@@ -298,6 +298,17 @@ fn thinking(body: &mut Map<String, Value>, request: &Request, abilities: Abiliti
     };
     body.insert("thinking".to_owned(), thinking);
     effort != Effort::None
+}
+
+/// Whether tools were called in a turn that began without thoughts of this provider, as another's does: if the model is to
+/// think, such a turn is refused.
+fn goes_on_without_thoughts(request: &Request) -> bool {
+    let results = request.messages.iter().rev().take_while(|message| message.role == Role::Tool).count();
+    let called = request.messages.iter().rev().nth(results).filter(|_| results > 0);
+    called.is_some_and(|message| {
+        let is_thought = |part: &Part| matches!(part, Part::Reasoning(_) | Part::Opaque(_));
+        !message.parts.iter().any(|part| is_thought(part) && part.opaque(NAME).is_some())
+    })
 }
 
 /// Returns the tokens for thinking: a share of the answer, and less than it. `None` where it leaves no room.

@@ -1,5 +1,4 @@
-//! How much a model thinks: a level for Gemini 3, a number of tokens for 2.5, nothing before and for models of other
-//! families, by Google's guide to thinking (`ai.google.dev/gemini-api/docs/thinking`).
+//! How much a model thinks: a level for Gemini 3, a number of tokens for 2.5, nothing before and for Gemma, by Google's guide to thinking (`ai.google.dev/gemini-api/docs/thinking`).
 
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use crate::request::Effort;
 
 /// Returns the `thinkingConfig` for a model, if it has one.
 pub(super) fn config(model: &str, effort: Effort, output_tokens_max: Option<u32>) -> Option<Value> {
-    if !model.contains("gemini") {
+    if model.contains("gemma") {
         return None;
     }
     let shown = effort != Effort::None;

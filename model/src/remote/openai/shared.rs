@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::body::merge;
 use super::super::wire::Header;
 use crate::media::Media;
 use crate::message::{Part, ToolResult};
@@ -27,7 +28,7 @@ pub(super) fn effort(effort: Effort) -> &'static str {
 
 /// Puts the caller's own fields over those made here.
 pub(super) fn merged(mut body: Map<String, Value>, request: &Request) -> Value {
-    body.extend(request.extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+    merge(&mut body, &request.extra, &[]);
     Value::Object(body)
 }
 
