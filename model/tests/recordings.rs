@@ -80,7 +80,8 @@ fn is_answer(format: Format, path: &Path, body: &str) -> bool {
         Format::Chat => is_stream && has("\"choices\"") || has("\"chat.completion\"") && has("\"choices\""),
         Format::Anthropic => is_stream && (has("message_start") || has("\"error\"")),
         Format::Gemini => is_stream && has("\"candidates\""),
-        Format::Ollama => is_stream,
+        // Its other streams are OpenAI's.
+        Format::Ollama => path.extension().is_some_and(|extension| extension == "ndjson"),
         _ => false,
     }
 }

@@ -174,7 +174,7 @@ impl Body {
         let chunk = chunk.map_err(|error| {
             Error::new(Kind::Unavailable, format!("the answer broke off: {}; ask again", reason(&error)))
         })?;
-        self.bytes += chunk.as_ref().map_or(0, |chunk| chunk.len());
+        self.bytes += chunk.as_ref().map_or(0, |chunk| <[u8]>::len(chunk));
         if self.bytes > self.bytes_max {
             return Err(Error::new(Kind::Limit, format!("an answer of more than {} bytes", self.bytes_max)));
         }

@@ -16,9 +16,6 @@ use crate::{Error, Kind, Result};
 
 /// A wire format.
 pub(crate) trait Wire: Send + Sync + fmt::Debug {
-    /// The name under which its opaque items travel.
-    fn name(&self) -> &'static str;
-
     /// How the answer is cut into frames.
     fn framing(&self) -> Framing;
 

@@ -14,7 +14,7 @@ async fn open(server: &Server, name: &str, behaviour: &str) -> Model {
         name => name,
     };
     let place = format!("{}/compat/{name}", server.url());
-    model(format!("{provider}:{behaviour}")).base_url(place).key(KEY).await.unwrap()
+    model(format!("{provider}:{behaviour}")).base_url(place).key(KEY).await.expect("the name is right")
 }
 
 #[tokio::test]

@@ -26,5 +26,5 @@ fn opened(server: &Server, provider: &str, behaviour: &str) -> Open {
 }
 
 async fn open(server: &Server, provider: &str, behaviour: &str) -> Model {
-    opened(server, provider, behaviour).await.unwrap()
+    opened(server, provider, behaviour).await.expect("the name is right")
 }

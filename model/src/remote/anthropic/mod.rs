@@ -33,10 +33,6 @@ const MODELS_PATH: &str = "models?limit=1000";
 pub(crate) struct Anthropic;
 
 impl Wire for Anthropic {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn framing(&self) -> Framing {
         Framing::Sse
     }

@@ -686,8 +686,5 @@ fn keys_travel_in_a_secret_header() {
     let headers = Anthropic.headers(Some(&Secret::new("k")));
     let shown: Vec<_> = headers.iter().map(|h| (h.name, h.value.reveal(), h.is_secret)).collect();
     assert_eq!(shown, [("anthropic-version", "2023-06-01", false), ("x-api-key", "k", true)]);
-    assert_eq!(
-        (Anthropic.path("m"), Anthropic.name(), Anthropic.models_path()),
-        ("messages".into(), "anthropic", "models?limit=1000")
-    );
+    assert_eq!((Anthropic.path("m"), Anthropic.models_path()), ("messages".into(), "models?limit=1000"));
 }

@@ -30,10 +30,6 @@ const MODELS_PATH: &str = "models?pageSize=1000";
 pub(crate) struct Gemini;
 
 impl Wire for Gemini {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn framing(&self) -> Framing {
         Framing::Sse
     }

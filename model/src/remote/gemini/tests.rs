@@ -562,5 +562,5 @@ fn models_are_named_in_the_path_and_keys_in_a_secret_header() {
     let headers = Gemini.headers(Some(&Secret::new("k")));
     let shown: Vec<_> = headers.iter().map(|h| (h.name, h.value.reveal(), h.is_secret)).collect();
     assert_eq!(shown, [("x-goog-api-key", "k", true)]);
-    assert_eq!((Gemini.name(), Gemini.models_path()), ("gemini", "models?pageSize=1000"));
+    assert_eq!(Gemini.models_path(), "models?pageSize=1000");
 }

@@ -24,10 +24,6 @@ const NAME: &str = "ollama";
 pub(crate) struct Ollama;
 
 impl Wire for Ollama {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn framing(&self) -> Framing {
         Framing::Lines
     }

@@ -303,7 +303,7 @@ fn models_are_listed() {
     assert_eq!((models[0].id.as_str(), models.len(), next), ("qwen3:4b", 1, None));
     assert_eq!(Ollama.models(r#"{"models":null}"#).unwrap().0, []);
     assert!(Ollama.models("[").is_err());
-    assert_eq!((Ollama.name(), Ollama.path("m"), Ollama.models_path()), ("ollama", "api/chat".into(), "api/tags"));
+    assert_eq!((Ollama.path("m"), Ollama.models_path()), ("api/chat".into(), "api/tags"));
     assert_eq!(Ollama.headers(None).len(), 0);
     let headers = Ollama.headers(Some(&Secret::new("k")));
     assert_eq!((headers[0].value.reveal(), headers[0].is_secret), ("Bearer k", true));

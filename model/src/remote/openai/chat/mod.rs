@@ -27,10 +27,6 @@ const NAME: &str = "openai-chat";
 pub(crate) struct Chat;
 
 impl Wire for Chat {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn framing(&self) -> Framing {
         Framing::Sse
     }

@@ -25,10 +25,6 @@ const NAME: &str = "openai";
 pub(crate) struct Responses;
 
 impl Wire for Responses {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
     fn framing(&self) -> Framing {
         Framing::Sse
     }
