@@ -75,6 +75,16 @@ pub trait Identified {
     fn identify(&mut self, id: String);
 }
 
+impl Identified for lorewell_model::Message {
+    fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    fn identify(&mut self, id: String) {
+        self.id = Some(id);
+    }
+}
+
 /// An object whose member `id` is a string.
 impl Identified for Value {
     fn id(&self) -> Option<&str> {

@@ -3,6 +3,7 @@
 mod answers;
 mod compatible;
 mod failures;
+mod hostile;
 mod requests;
 
 use std::time::Duration;
