@@ -63,8 +63,8 @@ impl Rules {
         self.when_request(|_| true, answer)
     }
 
-    /// Quotes the first sentence of the passage that shares most words with the question, with its mark; says that it does
-    /// not know where there is no passage.
+    /// Quotes the sentence that has most of the words of the question, with the mark of its passage; says that it does not
+    /// know where none has more than half of them.
     pub(super) fn citing() -> Self {
         Self::new().otherwise(|request| {
             Message::assistant(cited(&newest(request)).unwrap_or_else(|| "I do not know.".to_owned()))
@@ -97,7 +97,7 @@ fn cited(prompt: &str) -> Option<String> {
     let best = full
         .map(|(id, sentence)| (shared(sentence), id, sentence))
         .reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.filter(|(shared, ..)| *shared > 0).map(|(_, id, sentence)| format!("\"{sentence}\" [{id}]"))
+    best.filter(|(shared, ..)| *shared * 2 > asked.len()).map(|(_, id, sentence)| format!("\"{sentence}\" [{id}]"))
 }
 
 impl ChatModel for Rules {
