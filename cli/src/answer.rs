@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use lorewell::model::{Event, Finish, Fold, MEDIA_BYTES_MAX, Media, Message, Model, Part, Reply, Request, Usage};
+use lorewell::model::{Event, Finish, Fold, Media, Message, Model, Part, Reply, Request, Usage};
 use lorewell::{Error, Kind};
 
 use crate::interrupt::Interrupts;
@@ -90,23 +90,23 @@ pub(crate) fn say_finish(finish: &Finish) {
     note(&format!("{} {what}", paint(WARN, "!")));
 }
 
-/// Reads a file that a question is about. What is no picture, document or recording, but text, is taken as that.
+/// Reads a file that a question is about. Text goes in as words, which every model reads; the rest as it is.
 pub(crate) fn attach(path: &Path) -> Result<Part> {
     let path = crate::folders::in_home(path)?;
     match Media::read(&path) {
         Ok(media) if media.is_image() => Ok(Part::Image(media)),
-        Ok(media) => Ok(Part::File(media)),
-        Err(error) if error.kind() == Kind::BadInput => Ok(Part::File(text(&path).ok_or(error)?)),
-        Err(error) => Err(error).with_context(|| format!("attaching `{}`", path.display())),
+        Ok(media) if !media.media_type.starts_with("text/") => Ok(Part::File(media)),
+        Ok(_) => text(&path)?.with_context(|| format!("reading `{}` as UTF-8", path.display())),
+        Err(error) if error.kind() == Kind::BadInput => Ok(text(&path)?.ok_or(error)?),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn text(path: &Path) -> Option<Media> {
-    let bytes = std::fs::read(path).ok().filter(|bytes| bytes.len() as u64 <= MEDIA_BYTES_MAX)?;
-    std::str::from_utf8(&bytes).ok().filter(|text| !text.contains('\0'))?;
-    let media = Media::bytes("text/plain", bytes);
-    Some(match path.file_name() {
-        Some(name) => media.name(name.to_string_lossy()),
-        None => media,
-    })
+/// Reads a file as words; none if it has none. Its size was looked at by then.
+fn text(path: &Path) -> Result<Option<Part>> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))?;
+    let Ok(text) = String::from_utf8(bytes) else { return Ok(None) };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_text = !text.contains('\0');
+    Ok(is_text.then(|| Part::text(format!("<file name={name:?}>\n{}\n</file>\n\n", text.trim_end()))))
 }

@@ -63,8 +63,8 @@ fn meant(error: &clap::Error, word: &str) -> String {
     if word.trim().contains(' ') {
         return format!("to ask it: lorewell ask {word:?}");
     }
-    // A short alias such as `a` is near to every word.
-    let is_near = |name: &&String| name.len() > 2;
+    // A short alias such as `a` is near to every word, and a short command to many long ones.
+    let is_near = |name: &&String| name.len() > 2 && name.len().abs_diff(word.len()) <= 2;
     match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::String(name)) if is_near(&name) => format!("did you mean `{name}`?"),
         Some(ContextValue::Strings(names)) if names.iter().any(|name| is_near(&name)) => {

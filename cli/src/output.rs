@@ -63,6 +63,14 @@ pub(crate) fn piece(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Prints a piece of the result as it is, for other programs.
+pub(crate) fn raw(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
+}
+
 /// Tells whether standard output takes colour.
 pub(crate) fn is_coloured() -> bool {
     anstream::stdout().current_choice() != anstream::ColorChoice::Never

@@ -88,7 +88,7 @@ impl Shown {
             Event::Text { text } if self.streams && !text.is_empty() => {
                 self.last = text.chars().last();
                 // What goes on to another program goes on as it is.
-                output::piece(&if self.is_terminal { output::plain_lines(text) } else { text.clone() })
+                if self.is_terminal { output::piece(&output::plain_lines(text)) } else { output::raw(text) }
             }
             _ => Ok(()),
         }

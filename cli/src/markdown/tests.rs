@@ -85,7 +85,7 @@ fn any_cut_gives_the_same() {
     let pieces: Vec<&str> = characters.iter().map(String::as_str).collect();
     assert_eq!(named(&rendered(&pieces)), named(&whole));
     for size in [2, 3, 7, 31] {
-        let pieces: Vec<String> = pieces.chunks(size).map(|chunk| chunk.concat()).collect();
+        let pieces: Vec<String> = pieces.chunks(size).map(<[&str]>::concat).collect();
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         assert_eq!(rendered(&pieces), whole, "pieces of {size}");
     }

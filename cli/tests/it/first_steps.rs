@@ -31,7 +31,10 @@ exit 0
 fn help_lists_the_commands() {
     let place = Place::empty();
     let help = place.ok("--help");
-    for command in ["init", "ingest", "search", "ask", "show", "ls", "status", "rm", "doctor", "config"] {
+    for command in [
+        "init", "ingest", "search", "ask", "run", "chat", "show", "ls", "status", "rm", "model", "key", "doctor",
+        "config",
+    ] {
         let run = place.ok(&format!("{command} --help"));
         assert!(help.stdout.contains(&format!("\n  {command}  ")), "`{command}` is not in {}", help.stdout);
         assert!(run.stdout.contains(&format!("Usage: lorewell {command}")), "{}", run.stdout);
@@ -54,6 +57,8 @@ Commands:
   search       Find passages
   ask          Answer a question, with citations that were checked against the
                sources
+  run          Ask a model, without documents
+  chat         Talk with a model; the conversation is kept
   show         Show a source: PATH, a place in it as printed (PATH:LINE,
                PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the number of
                a hit of the last search or answer
@@ -61,6 +66,8 @@ Commands:
   status       Say what the brain holds and how it is
   rm           Take documents out of the brain; the files themselves are left
                alone
+  model        Choose among models, and try them
+  key          Keep the keys of providers, for this account alone
   doctor       Check that everything works, and say how to fix what does not
   config       Show settings and where they come from
   completions  Print a completion script for a shell
@@ -230,14 +237,17 @@ fn every_shell_gets_completions_and_every_command_a_page() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.ok(&format!("completions {shell}")).stdout;
         assert!(
-            script.contains("ingest") && script.contains("words-only") && !script.contains("load-worker"),
+            ["ingest", "words-only", "chat", "continue"].iter().all(|word| script.contains(word))
+                && !script.contains("load-worker"),
             "{shell}: {script}"
         );
     }
     let page = place.ok("man").stdout;
     assert!(page.contains(".TH lorewell 1") && page.contains(".SH EXAMPLES") | page.contains("Examples"), "{page}");
     place.ok("man --dir pages");
-    for page in ["lorewell.1", "lorewell-ingest.1", "lorewell-config-explain.1"] {
+    for page in
+        ["lorewell.1", "lorewell-ingest.1", "lorewell-config-explain.1", "lorewell-chat.1", "lorewell-key-set.1"]
+    {
         assert!(place.path("pages").join(page).is_file(), "{page} is missing");
     }
 }

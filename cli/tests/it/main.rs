@@ -6,11 +6,16 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod place;
+mod server;
 
+mod asks;
 mod brains;
+mod chats;
 mod first_steps;
 mod hostile;
 mod ingest;
+mod keys;
+mod models;
 mod offline;
 mod questions;
 mod readme;
