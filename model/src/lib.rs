@@ -21,6 +21,7 @@ mod price;
 #[cfg(feature = "remote")]
 pub mod remote;
 mod request;
+mod retry;
 mod secret;
 mod usage;
 
@@ -29,7 +30,7 @@ pub use error::{Error, Kind, OrKind, Result, ResultExt};
 pub use event::{Event, Finish};
 pub use fold::{Fold, REPLY_BYTES_MAX, REPLY_PARTS_MAX, Reply};
 pub use keys::{KeySource, Keys};
-pub use layer::{Budget, Cassette, RateLimit, Retry, Spent};
+pub use layer::{Budget, Cassette, RateLimit, Spent};
 pub use media::{MEDIA_BYTES_MAX, Media, Source};
 pub use message::{Citation, Message, Opaque, Part, Reasoning, Role, Text, ToolCall, ToolResult};
 pub use model::{Model, REPAIRS_MAX};
@@ -38,5 +39,6 @@ pub use open::{Open, model};
 pub use origin::Origin;
 pub use price::{Price, Prices};
 pub use request::{Cache, CacheLifetime, Effort, OutputSchema, Request, ToolChoice, ToolSpec};
+pub use retry::Retry;
 pub use secret::Secret;
 pub use usage::Usage;

@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use crate::chat::{ChatModel, Events};
 use crate::event::Finish;
 use crate::fold::Reply;
-use crate::layer::{Budget, Budgeted, Cassette, Fallback, Paced, RateLimit, Recorded, Retried, Retry};
+use crate::layer::{Budget, Budgeted, Cassette, Fallback, Paced, RateLimit, Recorded, Retried};
 use crate::message::{Message, ToolResult};
 use crate::name::ModelName;
 use crate::price::{Price, Prices};
 use crate::request::{OutputSchema, Request};
+use crate::retry::Retry;
 use crate::{Error, Kind, Result};
 
 /// How often a model that wrote arguments or JSON which cannot be read is told so, before it is an error.

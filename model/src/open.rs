@@ -4,11 +4,11 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 
 use crate::keys::Keys;
-use crate::layer::Retry;
 use crate::model::Model;
 use crate::name::ModelName;
 #[cfg(feature = "remote")]
 use crate::remote::{ModelInfo, Opened, Timeouts};
+use crate::retry::Retry;
 use crate::secret::Secret;
 use crate::{Error, Result};
 

@@ -14,7 +14,6 @@ pub(crate) use fallback::Fallback;
 pub(crate) use rate::Paced;
 pub use rate::RateLimit;
 pub(crate) use retry::Retried;
-pub use retry::Retry;
 
 #[cfg(test)]
 mod tests;

@@ -1,75 +1,11 @@
 //! Asking again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::Error;
 use crate::chat::{ChatModel, Events};
 use crate::request::Request;
-
-/// When a model is asked again: if the failure may pass (see [`Error::is_retryable`]) and nothing was said yet. Waits grow
-/// twofold from the first, each shortened by up to half at random, so that many who failed together do not come back
-/// together. Where the other side says how long to wait, that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retry {
-    /// How often it is asked in all.
-    pub attempts_max: u32,
-    /// The first wait.
-    pub first: Duration,
-    /// The longest wait. A side that asks for a longer one is not asked again.
-    pub wait_max: Duration,
-}
-
-impl Default for Retry {
-    /// Three attempts, waits from half a second to a minute.
-    fn default() -> Self {
-        Self { attempts_max: 3, first: Duration::from_millis(500), wait_max: Duration::from_secs(60) }
-    }
-}
-
-impl Retry {
-    /// Asks once.
-    #[must_use]
-    pub fn never() -> Self {
-        Self { attempts_max: 1, ..Self::default() }
-    }
-
-    /// Sets how often it is asked in all.
-    #[must_use]
-    pub fn attempts_max(mut self, attempts: u32) -> Self {
-        self.attempts_max = attempts;
-        self
-    }
-
-    /// Sets the first wait.
-    #[must_use]
-    pub fn first(mut self, wait: Duration) -> Self {
-        self.first = wait;
-        self
-    }
-
-    /// Sets the longest wait.
-    #[must_use]
-    pub fn wait_max(mut self, wait: Duration) -> Self {
-        self.wait_max = wait;
-        self
-    }
-
-    /// The wait before another attempt; none if there is to be none.
-    fn wait(&self, attempt: u32, error: &Error) -> Option<Duration> {
-        if !error.is_retryable() || attempt >= self.attempts_max {
-            return None;
-        }
-        match error.retry_after() {
-            Some(wait) => (wait <= self.wait_max).then_some(wait),
-            None => {
-                let doubled = self.first.saturating_mul(1 << (attempt - 1).min(16));
-                Some(doubled.min(self.wait_max).mul_f64(1.0 - chance() / 2.0))
-            }
-        }
-    }
-}
+use crate::retry::Retry;
 
 /// A number from 0 to 1, for the spread of waits only.
 fn chance() -> f64 {
@@ -108,7 +44,7 @@ impl ChatModel for Retried {
                         None => return,
                     }
                 };
-                let wait = if has_content { None } else { retry.wait(attempt, &error) };
+                let wait = if has_content { None } else { retry.wait(attempt, &error, chance()) };
                 let Some(wait) = wait else {
                     yield Err(tried(error, attempt));
                     return;

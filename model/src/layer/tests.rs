@@ -12,6 +12,7 @@ use crate::event::{Event, Finish};
 use crate::mock::Script;
 use crate::model::Model;
 use crate::request::Request;
+use crate::retry::Retry;
 use crate::usage::Usage;
 use crate::{Error, Kind, Message, Price, Prices};
 

@@ -57,7 +57,7 @@ fn decode(format: Format, bytes: &[u8], size: usize) -> (Vec<Event>, Option<Stri
 async fn answer(server: &Server, format: Format, behaviour: &str) -> Vec<u8> {
     let schema = serde_json::json!({"type": "object", "properties": {"city": {"type": "string"}}});
     let request = Request::from("go").tool(ToolSpec::new("get", "Gets.", schema)).effort(Effort::Low);
-    let body = format.body(behaviour, &request).unwrap();
+    let body = format.body(behaviour, &request).expect("the server answers");
     let path = match format {
         Format::Responses => "v1/responses".to_owned(),
         Format::Anthropic => "v1/messages".to_owned(),
@@ -66,13 +66,13 @@ async fn answer(server: &Server, format: Format, behaviour: &str) -> Vec<u8> {
         _ => "v1/chat/completions".to_owned(),
     };
     let _ = rustls::crypto::ring::default_provider().install_default(); // it fails only if there is one
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().expect("the server answers");
     let sent = client.post(format!("{}/{path}", server.url())).bearer_auth(KEY).header("x-api-key", KEY);
     let sent = sent.header("x-goog-api-key", KEY).header("anthropic-version", "2023-06-01");
     let sent = sent.header("content-type", "application/json").body(body.to_string());
-    let answer = sent.send().await.unwrap();
+    let answer = sent.send().await.expect("the server answers");
     assert!(answer.status().is_success(), "{format:?} {behaviour}: {:?}", answer.text().await);
-    answer.bytes().await.unwrap().to_vec()
+    answer.bytes().await.expect("the server answers").to_vec()
 }
 
 #[tokio::test]
