@@ -19,7 +19,9 @@ pub(super) fn body(model: &str, request: &Request, quirks: &Quirks) -> Result<Va
     body.insert("input".into(), items(request, quirks)?.into());
     body.insert("stream".into(), true.into());
     body.insert("store".into(), false.into());
-    body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+    if may_reason(model, request.effort) {
+        body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+    }
     tools(&mut body, request, quirks);
     body.extend(request.output_tokens_max.map(|tokens| ("max_output_tokens".into(), tokens.into())));
     body.extend(request.temperature.map(|temperature| ("temperature".into(), shared::number(temperature))));
@@ -35,6 +37,26 @@ pub(super) fn body(model: &str, request: &Request, quirks: &Quirks) -> Result<Va
         }
     }
     Ok(shared::merged(body, request))
+}
+
+/// Tells whether sealed thoughts may be asked for; a model that does not reason answers such a request with 400. Of
+/// OpenAI's own models those reason that are called `o…`, `codex…` or `gpt-5` and later, but for those with `chat` in their
+/// names. Of a name that is not OpenAI's nothing is known, so there it counts whether the caller asks for effort.
+fn may_reason(model: &str, effort: Option<Effort>) -> bool {
+    // `ft:gpt-4o-2024-08-06:team::id` and `openai/gpt-4o` are named like what they are made of.
+    let name = model.strip_prefix("ft:").unwrap_or(model);
+    let name = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+    let number =
+        |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok());
+    let is_own = ["gpt-", "chatgpt-", "codex-"].iter().any(|start| name.starts_with(start));
+    match (name.strip_prefix("gpt-"), name.strip_prefix('o')) {
+        (_, Some(rest)) if number(rest).is_some() => true,
+        // Open weights, which anyone may serve.
+        (Some(rest), _) if rest.starts_with("oss") => effort.is_some(),
+        (Some(rest), _) => number(rest).is_some_and(|number| number >= 5) && !name.contains("-chat"),
+        _ if is_own => name.starts_with("codex-"),
+        _ => effort.is_some(),
+    }
 }
 
 fn tools(body: &mut Map<String, Value>, request: &Request, quirks: &Quirks) {
@@ -90,5 +112,31 @@ fn reasoning(effort: Effort) -> Value {
     match effort {
         Effort::None => json!({"effort": "none"}),
         _ => json!({"effort": shared::effort(effort), "summary": "auto"}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_thoughts_are_asked_only_of_models_that_think() {
+        let names = |may: bool, names: &[&str]| {
+            for name in names {
+                assert_eq!(may_reason(name, None), may, "{name}");
+                assert_eq!(may_reason(name, Some(Effort::Low)), may, "{name}");
+            }
+        };
+        names(true, &["o1", "o3-mini", "o4-mini-deep-research", "gpt-5", "gpt-5-mini-2025-08-07", "gpt-5.1-codex-max"]);
+        names(true, &["gpt-5.6", "gpt-10", "codex-mini-latest", "openai/gpt-5", "ft:o4-mini:team::id"]);
+        names(false, &["gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.5-preview", "gpt-3.5-turbo", "chatgpt-4o-latest"]);
+        names(false, &["gpt-5-chat-latest", "gpt-5.1-chat-latest", "gpt-audio", "ft:gpt-4o:team::id", "openai/gpt-4o"]);
+        for unknown in ["grok-4", "my-deployment", "gpt-oss-120b", "openchat", "o", "olmo-3"] {
+            assert_eq!(
+                (may_reason(unknown, None), may_reason(unknown, Some(Effort::None))),
+                (false, true),
+                "{unknown}"
+            );
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 #[expect(clippy::needless_pass_by_value, reason = "as it is written")]
 fn check(request: Request, quirks: Quirks, expected: Expect) {
-    let body = Responses.body("m", &request, &quirks).unwrap();
+    let body = Responses.body("o3", &request, &quirks).unwrap();
     expected.assert_eq(&format!("{body:#}"));
 }
 
@@ -143,7 +143,7 @@ fn a_conversation() {
                   "role": "user"
                 }
               ],
-              "model": "m",
+              "model": "o3",
               "store": false,
               "stream": true
             }"#]],
@@ -188,7 +188,7 @@ fn all_settings() {
                 }
               ],
               "max_output_tokens": 100,
-              "model": "m",
+              "model": "o3",
               "parallel_tool_calls": false,
               "prompt_cache_key": "k",
               "prompt_cache_retention": "24h",
@@ -331,7 +331,7 @@ fn files_of_all_kinds() {
               "role": "user"
             }
           ],
-          "model": "m",
+          "model": "o3",
           "store": false,
           "stream": true
         }"#]],
