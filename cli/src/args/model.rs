@@ -82,7 +82,7 @@ pub(crate) struct Chat {
     #[arg(long, value_name = "NAME")]
     pub(crate) session: Option<String>,
     /// Go on with the newest session
-    #[arg(short, long = "continue", conflicts_with = "session")]
+    #[arg(short = 'c', long = "continue", conflicts_with = "session")]
     pub(crate) newest: bool,
 }
 

@@ -40,7 +40,9 @@ pub(super) async fn run(session: &Session, args: args::Run) -> Result<Exit> {
     shown.end()?;
     let spent = Spent::new(answered.usage, &model);
     let exit = finish(session, &model, answered, schema.as_ref())?;
-    if std::io::stderr().is_terminal() || session.global.verbose > 0 {
+    let is_wanted = std::io::stderr().is_terminal() || session.global.verbose > 0;
+    // Providers count at the end of an answer; one that was stopped has no count.
+    if is_wanted && spent.usage.total_tokens() > 0 {
         note(&paint(DIM, &spent.say()));
     }
     Ok(exit)

@@ -101,7 +101,7 @@ exit 0
     assert_eq!(kept.iter().map(said).collect::<Vec<_>>(), expected);
     assert_eq!((&kept[2]["model"], &kept[2]["usage"]["output_tokens"]), (&"mock:echo".into(), &2.into()));
     // The model of the session goes on with it, and reads all of it.
-    let run = place.piped("chat --continue -v", b"more\n");
+    let run = place.piped("chat -c -v", b"more\n");
     assert_eq!((run.stdout.as_str(), run.code), ("more\n", 0), "{}", run.transcript());
     assert!(run.stderr.starts_with("9 in / 1 out"), "{}", run.transcript());
     let run =

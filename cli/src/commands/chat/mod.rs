@@ -18,7 +18,7 @@ use crate::args;
 use crate::exit::{Exit, Misuse, message};
 use crate::interrupt::Interrupts;
 use crate::models::{self, Models};
-use crate::output::{self, DIM, note, one_line, paint, plain};
+use crate::output::{self, DIM, note, paint, plain};
 use crate::sessions::{Conversation, Sessions};
 
 /// A chat that goes on.
@@ -107,14 +107,12 @@ impl Chat<'_> {
 
     /// Says how far the session has come.
     fn say_where(&self) -> Result<()> {
-        if !self.is_interactive || self.conversation.turns.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = self.conversation.turns.last().filter(|_| self.is_interactive) else { return Ok(()) };
         let said = output::count(self.conversation.turns.len() as u64, "message");
         output::line(&paint(DIM, &format!("session {}, {said} so far", self.conversation.name)))?;
-        if let Some(message) = self.conversation.unanswered() {
-            let words: String = one_line(&message.text()).chars().take(60).collect();
-            output::line(&paint(DIM, &format!("\"{words}\" got no answer; /retry asks it again")))?;
+        turn::show_last(last)?;
+        if self.conversation.unanswered().is_some() {
+            output::line(&paint(DIM, "(no answer; /retry asks it again)"))?;
         }
         output::line("")
     }

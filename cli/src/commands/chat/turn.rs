@@ -8,7 +8,7 @@ use crate::answer::{End, follow, say_finish};
 use crate::exit::Exit;
 use crate::markdown::Renderer;
 use crate::output::{self, DIM, note, paint};
-use crate::sessions::Answered;
+use crate::sessions::{Answered, Turn};
 use crate::spent::Spent;
 
 impl Chat<'_> {
@@ -58,13 +58,26 @@ impl Chat<'_> {
         if !is_wanted {
             return;
         }
-        let all = &self.conversation.spent;
-        let in_all = if all == spent { String::new() } else { format!("   in all {}", all.say()) };
-        note(&paint(DIM, &format!("{}{in_all}", spent.say())));
+        // Providers count at the end of an answer; one that was stopped has no count.
+        if spent.usage.total_tokens() > 0 {
+            let all = &self.conversation.spent;
+            let in_all = if all == spent { String::new() } else { format!("   in all {}", all.say()) };
+            note(&paint(DIM, &format!("{}{in_all}", spent.say())));
+        }
         if self.is_interactive {
             note("");
         }
     }
+}
+
+/// Shows what was said last, so that a person knows where they are.
+pub(super) fn show_last(turn: &Turn) -> Result<()> {
+    output::line(&paint(DIM, &format!("> {}", output::plain_lines(&turn.asked.text()))))?;
+    let Some(answered) = &turn.answered else { return Ok(()) };
+    let mut screen = Screen::new(true);
+    screen.show(&Event::Text { text: answered.message.text().into_owned() })?;
+    screen.end()?;
+    if answered.interrupted { output::line(&paint(DIM, "(stopped)")) } else { Ok(()) }
 }
 
 /// Shows an answer on standard output.
