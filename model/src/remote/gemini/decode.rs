@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::NAME;
 use super::fault::{Status, said};
-use super::partial::Piece;
+use super::partial::{Arguments, Piece};
 use crate::event::{Event, Finish};
 use crate::message::{Citation, Opaque};
 use crate::remote::frames::Frame;
@@ -44,7 +44,7 @@ enum Open {
 #[derive(Debug)]
 struct Partial {
     index: u32,
-    arguments: Map<String, Value>,
+    arguments: Arguments,
     opaque: Option<Box<Opaque>>,
 }
 
@@ -209,7 +209,7 @@ impl Decoder {
         let part: Part<'_> = serde_json::from_str(raw.get()).map_err(unreadable)?;
         let opaque = signed(&part.thought_signature);
         match (part.function_call, part.text) {
-            (Some(call), _) => self.call(call, opaque, events),
+            (Some(call), _) => self.call(call, opaque, events)?,
             (None, Some(text)) => self.text(text, part.thought, opaque, events),
             (None, None) => {
                 let value: Value = serde_json::from_str(raw.get()).map_err(unreadable)?;
@@ -253,16 +253,15 @@ impl Decoder {
         }
     }
 
-    fn call(&mut self, call: Call<'_>, opaque: Option<Box<Opaque>>, events: &mut Vec<Event>) {
+    fn call(&mut self, call: Call<'_>, opaque: Option<Box<Opaque>>, events: &mut Vec<Event>) -> Result<()> {
         self.open(Open::Nothing, events);
         if let (Some(partial), true) = (&mut self.partial, call.name.is_empty()) {
-            let pieces = call.partial_args.unwrap_or_default();
-            pieces.into_iter().for_each(|piece| piece.put(&mut partial.arguments));
+            partial.arguments.put(call.partial_args)?;
             partial.opaque = partial.opaque.take().or(opaque);
             if !call.will_continue {
                 self.end_partial(events);
             }
-            return;
+            return Ok(());
         }
         self.end_partial(events);
         let index = self.calls;
@@ -270,23 +269,24 @@ impl Decoder {
         let id = call.id.some().unwrap_or_else(|| format!("call_{index}"));
         events.push(Event::ToolCallStart { index, id, name: call.name.into_owned() });
         if call.will_continue || call.partial_args.is_some() {
-            let mut arguments = Map::new();
-            call.partial_args.unwrap_or_default().into_iter().for_each(|piece| piece.put(&mut arguments));
+            let mut arguments = Arguments::default();
+            arguments.put(call.partial_args)?;
             self.partial = Some(Partial { index, arguments, opaque });
             if !call.will_continue {
                 self.end_partial(events);
             }
-            return;
+            return Ok(());
         }
         let arguments = call.args.map(|args| args.get().to_owned()).filter(|args| args != "null");
         events.extend(arguments.map(|text| Event::ToolCallArguments { index, text }));
         events.push(Event::ToolCallEnd { index, opaque });
+        Ok(())
     }
 
     /// The pieces of a call's arguments can be written only when all are there.
     fn end_partial(&mut self, events: &mut Vec<Event>) {
         let Some(Partial { index, arguments, opaque }) = self.partial.take() else { return };
-        events.push(Event::ToolCallArguments { index, text: Value::Object(arguments).to_string() });
+        events.push(Event::ToolCallArguments { index, text: arguments.into_json() });
         events.push(Event::ToolCallEnd { index, opaque });
     }
 

@@ -201,7 +201,6 @@ fn arguments_in_pieces_are_put_together() {
         piece(json!({"jsonPath": "$.items[0].name", "stringValue": "ap", "willContinue": true})),
         piece(json!({"jsonPath": "$.items[0].name", "stringValue": "ple"})),
         piece(json!({"jsonPath": "$.items[1].price", "numberValue": 0.5})),
-        piece(json!({"jsonPath": "$.items[99999999].price", "numberValue": 1})),
         piece(json!({"jsonPath": "$.now", "boolValue": true})),
         parts(json!([{"functionCall": {}}])),
         last("STOP"),
