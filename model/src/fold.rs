@@ -104,8 +104,9 @@ impl Fold {
     pub fn push(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Start { id, model } => {
-                self.id = id.clone().or(self.id.take());
-                self.model = model.clone().or(self.model.take());
+                // A model that was asked again, or another one, begins anew.
+                self.id.clone_from(id);
+                self.model.clone_from(model);
             }
             Event::Text { text } => return self.text(text),
             Event::Reasoning { text } => return self.reasoning(text),

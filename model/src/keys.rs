@@ -40,8 +40,8 @@ impl Keys {
     /// # Errors
     /// Those of reading the file.
     pub fn find(&self, provider: &str, variables: &[&str]) -> Result<Option<(Secret, KeySource)>> {
-        let set = variables.iter().find_map(|name| Some((*name, std::env::var(name).ok()?)));
-        if let Some((name, key)) = set.filter(|(_, key)| !key.trim().is_empty()) {
+        let set = |name: &&&str| std::env::var(name).ok().filter(|key| !key.trim().is_empty());
+        if let Some((name, key)) = variables.iter().find_map(|name| Some((*name, set(&name)?))) {
             return Ok(Some((Secret::new(key), KeySource::Environment(name.to_owned()))));
         }
         Ok(self.read()?.remove(provider).map(|key| (Secret::new(key), KeySource::File)))

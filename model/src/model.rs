@@ -27,13 +27,17 @@ pub struct Model {
     name: Arc<ModelName>,
     chat: Arc<dyn ChatModel>,
     price: Option<Price>,
+    /// Around all layers, so that each attempt counts against a rate and a budget.
+    retry: Option<Retry>,
+    /// Who answers when it cannot, in this order.
+    others: Vec<Model>,
 }
 
 impl Model {
     /// Gives a model its name.
     pub fn new(name: ModelName, chat: impl ChatModel + 'static) -> Self {
         let price = Prices::bundled().find(&name);
-        Self { name: Arc::new(name), chat: Arc::new(chat), price }
+        Self { name: Arc::new(name), chat: Arc::new(chat), price, retry: None, others: Vec::new() }
     }
 
     /// Returns its name.
@@ -70,7 +74,18 @@ impl Model {
     /// # Ok::<(), lorewell_model::Error>(()) }).unwrap();
     /// ```
     pub fn stream(&self, request: impl Into<Request>) -> Events {
-        self.chat.stream(request.into())
+        self.whole().stream(request.into())
+    }
+
+    /// The model with what is around it.
+    fn whole(&self) -> Arc<dyn ChatModel> {
+        let retried: Arc<dyn ChatModel> = match self.retry {
+            Some(retry) => Arc::new(Retried::new(self.chat.clone(), retry)),
+            None => self.chat.clone(),
+        };
+        self.others
+            .iter()
+            .fold(retried, |first, other| Arc::new(Fallback::new(self.name.clone(), first, other.clone())))
     }
 
     /// Answers whole. A model that asks for a tool with arguments that are no JSON is told so, [`REPAIRS_MAX`] times.
@@ -152,43 +167,44 @@ impl Model {
         self.stream(request).reply().await.map_err(|error| error.context(format!("asking `{}`", self.name)))
     }
 
-    /// Asks again when it fails in a way that may pass, before anything was said.
+    /// Asks again when it fails in a way that may pass, before anything was said. Takes the place of what was said before.
     #[must_use]
-    pub fn retry(self, retry: Retry) -> Self {
-        self.layer(|inner| Retried::new(inner, retry))
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = Some(retry);
+        self
     }
 
     /// Lets another model answer when this one cannot, before anything was said.
     #[must_use]
-    pub fn fallback(self, other: &Self) -> Self {
-        let other = other.clone();
-        let name = self.name.clone();
-        self.layer(|inner| Fallback::new(name, inner, other))
+    pub fn fallback(mut self, other: &Self) -> Self {
+        self.others.push(other.clone());
+        self
     }
 
-    /// Keeps to a rate; requests wait for their turn.
+    /// Keeps to a rate, with all that stand in for it; requests wait for their turn, and so does each attempt.
     #[must_use]
     pub fn rate_limit(self, limit: &RateLimit) -> Self {
-        let limit = limit.clone();
-        self.layer(|inner| Paced::new(inner, limit))
+        self.layer(&|chat, _| Arc::new(Paced::new(chat, limit.clone())))
     }
 
-    /// Counts what it uses against a budget, and asks nothing more when that is spent.
+    /// Counts what it uses against a budget, each that stands in for it at its own price, and asks nothing more when that is
+    /// spent.
     #[must_use]
     pub fn budget(self, budget: &Budget) -> Self {
-        let (budget, price, name) = (budget.clone(), self.price, self.name.clone());
-        self.layer(|inner| Budgeted::new(inner, budget, price, name))
+        self.layer(&|chat, model| Arc::new(Budgeted::new(chat, budget.clone(), model.price, model.name.clone())))
     }
 
-    /// Records what is asked and answered.
+    /// Records what is asked and what is answered in the end.
     #[must_use]
     pub fn record(self, cassette: &Cassette) -> Self {
-        let (cassette, name) = (cassette.clone(), self.name.clone());
-        self.layer(|inner| Recorded::new(inner, cassette, name))
+        let chat = Arc::new(Recorded::new(self.whole(), cassette.clone(), self.name.clone()));
+        Self { chat, retry: None, others: Vec::new(), ..self }
     }
 
-    fn layer<C: ChatModel + 'static>(self, layer: impl FnOnce(Arc<dyn ChatModel>) -> C) -> Self {
-        Self { chat: Arc::new(layer(self.chat)), ..self }
+    fn layer(mut self, layer: &dyn Fn(Arc<dyn ChatModel>, &Self) -> Arc<dyn ChatModel>) -> Self {
+        self.chat = layer(self.chat.clone(), &self);
+        self.others = std::mem::take(&mut self.others).into_iter().map(|other| other.layer(layer)).collect();
+        self
     }
 }
 
@@ -207,7 +223,7 @@ fn readable(message: &Message) -> Message {
 
 impl ChatModel for Model {
     fn stream(&self, request: Request) -> Events {
-        self.chat.stream(request)
+        self.whole().stream(request)
     }
 }
 

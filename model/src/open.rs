@@ -1,5 +1,6 @@
 //! Opening a model by its name.
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 
@@ -45,7 +46,7 @@ pub fn model(name: impl Into<String>) -> Open {
 ///
 /// # Errors
 /// `Config` if the name, the address or a header is wrong, or the provider is not known; `Auth` if a key is missing.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a model is opened when it is awaited"]
 pub struct Open {
     pub(crate) name: String,
@@ -122,6 +123,13 @@ impl Open {
             return Ok(Model::new(name, opened.model()).retry(self.retry));
         }
         Err(unknown(name.provider()))
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An address may have a password in it, and be refused for that.
+        f.debug_struct("Open").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -86,7 +86,7 @@ impl Prices {
         })
     }
 
-    /// Lets another list count before this one.
+    /// Takes what is not in this list from another one.
     #[must_use]
     pub fn over(mut self, other: &Self) -> Self {
         for (name, price) in &other.0 {

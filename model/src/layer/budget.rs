@@ -133,6 +133,10 @@ impl ChatModel for Budgeted {
             let mut counted = Usage::default();
             while let Some(event) = events.next().await {
                 let event = event?;
+                // Who was asked again begins anew.
+                if matches!(event, Event::Start { .. }) {
+                    counted = Usage::default();
+                }
                 if let Event::Usage { usage } = &event {
                     budget.add(*usage, counted, price);
                     counted = *usage;

@@ -15,6 +15,8 @@ use crate::{Error, Kind, Result};
 /// Requests that may wait for their turn; more are refused with `Limit`.
 const WAITING_MAX: usize = 4096;
 
+/// The longest wait for a turn; a request that would wait longer is refused with `RateLimited`.
+const WAIT_MAX: Duration = Duration::from_secs(600);
 const MINUTE: Duration = Duration::from_secs(60);
 /// Bytes of English text for each token, about: what OpenAI gives as a rule of thumb.
 const BYTES_PER_TOKEN: usize = 4;
@@ -70,13 +72,20 @@ impl RateLimit {
             Some(semaphore) => semaphore.clone().acquire_owned().await.ok(),
             None => None,
         };
-        let waits = [
+        // Given back if the wait is given up.
+        let taken = [
             self.requests.as_ref().map(|bucket| bucket.take(1.0)),
             self.tokens.as_ref().map(|bucket| bucket.take(tokens)),
         ];
-        if let Some(until) = waits.into_iter().flatten().max() {
+        if let Some(until) = taken.iter().flatten().map(|taken| taken.until).max() {
+            let wait = until.duration_since(Instant::now());
+            if wait > WAIT_MAX {
+                let message = format!("the rate limit would let it wait for {} s; ask later", wait.as_secs());
+                return Err(Error::new(Kind::RateLimited, message).after(wait));
+            }
             tokio::time::sleep_until(until).await;
         }
+        taken.into_iter().flatten().for_each(Taken::keep);
         Ok(permit)
     }
 
@@ -115,19 +124,40 @@ impl Bucket {
         Self { per_minute, level: Arc::new(Mutex::new((per_minute, None))) }
     }
 
-    /// Takes out so much, and returns from when on that is right.
-    fn take(&self, amount: f64) -> Instant {
+    /// Takes out so much.
+    fn take(&self, amount: f64) -> Taken<'_> {
         let now = Instant::now();
         let mut level = self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let since = level.1.map_or(Duration::ZERO, |last| now.duration_since(last));
         let filled = level.0 + since.as_secs_f64() / MINUTE.as_secs_f64() * self.per_minute;
         *level = (filled.min(self.per_minute) - amount, Some(now));
-        now + MINUTE.mul_f64((-level.0 / self.per_minute).max(0.0))
+        let until = now + MINUTE.mul_f64((-level.0 / self.per_minute).max(0.0));
+        Taken { bucket: self, amount, until }
     }
 
     /// Takes out more, or puts back what was not used, without a wait.
     fn correct(&self, amount: f64) {
         self.level.lock().unwrap_or_else(PoisonError::into_inner).0 -= amount;
+    }
+}
+
+/// What was taken out; it is put back unless it is kept.
+struct Taken<'a> {
+    bucket: &'a Bucket,
+    amount: f64,
+    /// From when on that is right.
+    until: Instant,
+}
+
+impl Taken<'_> {
+    fn keep(mut self) {
+        self.amount = 0.0;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.bucket.correct(-self.amount);
     }
 }
 

@@ -16,6 +16,8 @@ pub const RESPONSE_BYTES_MAX: usize = 256 << 20;
 const ERROR_BYTES_MAX: usize = 64 << 10;
 /// The most bytes of a list of models.
 const LIST_BYTES_MAX: usize = 16 << 20;
+/// How long the words of an error may take: its status says most of it.
+const ERROR_TIME_MAX: Duration = Duration::from_secs(5);
 /// The longest wait that is believed in `Retry-After`.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -25,7 +27,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Timeouts {
     /// Until the connection stands.
     pub connect: Duration,
-    /// Until the answer begins: models that think say nothing for minutes.
+    /// Until the answer begins, and until its first words: models that think say nothing for minutes.
     pub first_byte: Duration,
     /// Between two pieces of the answer.
     pub idle: Duration,
@@ -72,7 +74,12 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(wire: &'static dyn Wire, headers: Vec<Header>, timeouts: Timeouts) -> Result<Self> {
+    pub(crate) fn new(
+        wire: &'static dyn Wire,
+        headers: &[Header],
+        own: &[(String, Secret)],
+        timeouts: Timeouts,
+    ) -> Result<Self> {
         provide_tls();
         let client = Client::builder()
             .connect_timeout(timeouts.connect)
@@ -82,9 +89,14 @@ impl Http {
             .map_err(|error| {
                 Error::new(Kind::Config, format!("no HTTP client: {}", reason(&error))).caused_by(error)
             })?;
-        let secrets = headers.iter().filter(|header| header.is_secret).map(|header| secret_of(&header.value)).collect();
-        let headers = header_map(headers)?;
+        let keys = headers.iter().filter(|header| header.is_secret).map(|header| secret_of(&header.value));
+        let secrets = keys.chain(own.iter().map(|(_, value)| secret_of(value))).collect();
+        let headers = header_map(headers, own)?;
         Ok(Self { client, timeouts, headers, secrets, wire })
+    }
+
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
     }
 
     /// Sends a request, and returns the answer once it begins and is one.
@@ -102,12 +114,15 @@ impl Http {
         let response = response.map_err(|error| self.unsent(error))?;
         let until = self.timeouts.total.map(|total| began + total);
         let status = response.status();
-        let mut body = Body { response, idle: self.timeouts.idle, until, bytes: 0, bytes_max: RESPONSE_BYTES_MAX };
+        // Headers come at once; what the model has to say may take its time.
+        let mut body = Body { response, idle: first, until, bytes: 0, bytes_max: RESPONSE_BYTES_MAX };
         match status {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => Ok(body),
             _ => {
                 let wait = retry_after(body.response.headers());
-                let text = body.text(ERROR_BYTES_MAX).await;
+                let read = tokio::time::timeout(ERROR_TIME_MAX, body.text(ERROR_BYTES_MAX)).await;
+                // What is shown of it may be cut, and half a key is a key too: it is taken out first.
+                let text = self.redacted(&read.unwrap_or_default());
                 Err(self.fault(status, &text, wait))
             }
         }
@@ -115,7 +130,6 @@ impl Http {
 
     fn fault(&self, status: StatusCode, body: &str, wait: Option<Duration>) -> Error {
         let mut fault = self.wire.fault(status.as_u16(), body);
-        fault.message = self.redacted(&fault.message);
         fault.retry_after = wait.or(fault.retry_after);
         fault.error()
     }
@@ -127,6 +141,7 @@ impl Http {
 
     fn unsent(&self, error: reqwest::Error) -> Error {
         let address = error.url().map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+        let error = error.without_url();
         let message = match (error.is_timeout(), error.is_connect()) {
             (true, _) => {
                 return Error::new(Kind::Timeout, format!("no connection to `{address}` in time")).caused_by(error);
@@ -160,6 +175,11 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// The model speaks: from now on it may not fall silent for so long.
+    pub(crate) fn speaks(&mut self, timeouts: &Timeouts) {
+        self.idle = timeouts.idle;
+    }
+
     /// Returns the next bytes; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<impl AsRef<[u8]> + std::ops::Deref<Target = [u8]> + use<>>> {
         let idle = tokio::time::Instant::now() + self.idle;
@@ -202,16 +222,19 @@ fn provide_tls() {
     }
 }
 
-fn header_map(headers: Vec<Header>) -> Result<HeaderMap> {
+/// Those of the format, and over them those of the person, which are all taken for secret.
+fn header_map(headers: &[Header], own: &[(String, Secret)]) -> Result<HeaderMap> {
+    let made = headers.iter().map(|header| (header.name, &header.value, header.is_secret));
+    let own = own.iter().map(|(name, value)| (name.as_str(), value, true));
     let mut map = HeaderMap::new();
-    for header in headers {
-        let mut value = HeaderValue::from_str(header.value.reveal()).map_err(|_| {
-            let message = format!("the value of the header `{}` has characters that no header may have", header.name);
+    for (name, value, is_secret) in made.chain(own) {
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| {
+            let message = format!("the value of the header `{name}` has characters that no header may have");
             Error::new(Kind::Config, message)
         })?;
-        value.set_sensitive(header.is_secret);
-        let name = HeaderName::from_bytes(header.name.as_bytes())
-            .map_err(|_| Error::new(Kind::Config, format!("`{}` is no name of a header", header.name)))?;
+        value.set_sensitive(is_secret);
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| Error::new(Kind::Config, format!("`{name}` is no name of a header")))?;
         map.insert(name, value);
     }
     Ok(map)
@@ -234,7 +257,9 @@ fn reason(error: &dyn std::error::Error) -> String {
 /// Reads how long to wait: milliseconds as OpenAI gives them, seconds or a date as RFC 9110 has them (§10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    let wait = match text("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok()) {
+    // Some say `0` there and mean the other one.
+    let ms = text("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok()).filter(|ms| *ms > 0.0);
+    let wait = match ms {
         Some(ms) => Duration::try_from_secs_f64(ms / 1000.0).ok()?,
         None => {
             let value = text(RETRY_AFTER.as_str())?.trim();
@@ -247,7 +272,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
             }
         }
     };
-    Some(wait.min(RETRY_AFTER_MAX))
+    // No wait at all is no advice.
+    (!wait.is_zero()).then(|| wait.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]
@@ -261,8 +287,11 @@ mod tests {
         };
         assert_eq!(wait("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(wait("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        let both = [("retry-after-ms", "0"), ("retry-after", "1")];
+        let both = both.map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        assert_eq!(retry_after(&HeaderMap::from_iter(both)), Some(Duration::from_secs(1)));
         assert_eq!(wait("retry-after-ms", "120"), Some(Duration::from_millis(120)));
-        assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
         assert_eq!(wait("retry-after", "1e300"), None);
         assert_eq!(wait("retry-after", "-3"), None);
         assert_eq!(wait("retry-after", "soon"), None);

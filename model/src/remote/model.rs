@@ -1,11 +1,12 @@
 //! A model behind HTTP.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use reqwest::{Method, Url};
 
-use super::http::Http;
+use super::http::{Http, Timeouts};
 use super::providers::address;
 use super::quirks::Quirks;
 use super::wire::{Decoder, ModelInfo, Wire};
@@ -22,7 +23,6 @@ const PAGES_MAX: usize = 50;
 pub(crate) struct Remote(Arc<Endpoint>);
 
 /// Where a provider is and how to speak with it.
-#[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) wire: &'static dyn Wire,
     pub(crate) http: Http,
@@ -34,6 +34,12 @@ pub(crate) struct Endpoint {
 impl Remote {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self(Arc::new(endpoint))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("model", &self.model).finish_non_exhaustive()
     }
 }
 
@@ -73,7 +79,7 @@ impl Endpoint {
         let body = self.wire.body(&self.model, request, &self.quirks)?;
         let body = serde_json::to_vec(&body)?;
         let body = self.http.send(Method::POST, self.url(&self.wire.path(&self.model))?, Some(body)).await?;
-        Ok(Answer { body, decoder: Decoder::new(self.wire), made: Vec::new() })
+        Ok(Answer { body, decoder: Decoder::new(self.wire), made: Vec::new(), timeouts: *self.http.timeouts() })
     }
 
     fn url(&self, path: &str) -> Result<Url> {
@@ -85,7 +91,10 @@ impl Endpoint {
         let message = self.http.redacted(error.message());
         match message == error.message() {
             true => error,
-            false => Error::new(error.kind(), message),
+            false => match error.retry_after() {
+                Some(wait) => Error::new(error.kind(), message).after(wait),
+                None => Error::new(error.kind(), message),
+            },
         }
     }
 
@@ -110,6 +119,7 @@ struct Answer {
     body: super::http::Body,
     decoder: Decoder,
     made: Vec<Event>,
+    timeouts: Timeouts,
 }
 
 impl Answer {
@@ -119,6 +129,9 @@ impl Answer {
             Some(bytes) => self.decoder.push(&bytes, &mut self.made).map(|()| !self.decoder.is_over()),
             None => self.decoder.end(&mut self.made).map(|()| false),
         };
+        if self.made.iter().any(Event::is_content) {
+            self.body.speaks(&self.timeouts);
+        }
         events.extend(self.made.drain(..));
         read
     }

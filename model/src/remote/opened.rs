@@ -3,7 +3,7 @@
 use super::http::Http;
 use super::model::{Endpoint, Remote};
 use super::providers::{PROVIDERS, Provider, address, find};
-use super::wire::{Header, ModelInfo};
+use super::wire::ModelInfo;
 use crate::name::ModelName;
 use crate::open::Open;
 use crate::secret::Secret;
@@ -43,14 +43,8 @@ impl Opened {
         let wire = provider.format.wire();
         let base_url = base_url(open, provider);
         address(&base_url, "")?;
-        let mut headers = wire.headers(key(open, provider, &base_url)?.as_ref());
-        for (name, value) in &open.headers {
-            // Few and kept for as long as the program runs, as names of headers are.
-            let name: &'static str = name.to_ascii_lowercase().leak();
-            headers.retain(|header| header.name != name);
-            headers.push(Header { name, value: value.clone(), is_secret: true });
-        }
-        let http = Http::new(wire, headers, open.timeouts)?;
+        let headers = wire.headers(key(open, provider, &base_url)?.as_ref());
+        let http = Http::new(wire, &headers, &open.headers, open.timeouts)?;
         let (quirks, model) = (provider.quirks, name.model().to_owned());
         Ok(Some(Self(Endpoint { wire, http, base_url, quirks, model })))
     }

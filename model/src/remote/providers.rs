@@ -86,7 +86,7 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         "https://api.mistral.ai/v1",
         "MISTRAL_BASE_URL",
         ["MISTRAL_API_KEY"],
-        Quirks { any_tool: true, random_seed: true, no_stream_options: true, ..OLD }
+        Quirks { any_tool: true, random_seed: true, no_stream_options: true, nine_letter_ids: true, ..OLD }
     ),
     provider!("vllm", Chat, "http://127.0.0.1:8000/v1", "VLLM_BASE_URL", ["VLLM_API_KEY"], OPEN),
     provider!("llamacpp", Chat, "http://127.0.0.1:8080/v1", "LLAMACPP_BASE_URL", ["LLAMACPP_API_KEY"], OPEN),
@@ -111,14 +111,18 @@ pub(crate) fn unknown(name: &str) -> Error {
     Error::new(Kind::Config, format!("no provider is called `{name}`; {meant}there are {}", all.join(", ")))
 }
 
-/// Makes the address under which a path is found, and checks it.
+/// Makes the address under which a path is found, and checks it. What is not right may hold a password, so it is not shown.
 pub(crate) fn address(base: &str, path: &str) -> Result<reqwest::Url> {
-    let text = format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'));
-    let url = reqwest::Url::parse(&text).map_err(|error| {
-        Error::new(Kind::Config, format!("`{base}` is no address: {error}; write `https://…`")).caused_by(error)
-    })?;
-    match url.scheme() {
-        "http" | "https" => Ok(url),
-        other => Err(Error::new(Kind::Config, format!("`{base}`: models are not reached over `{other}`"))),
+    let wrong = |what: &str| Error::new(Kind::Config, format!("the base address {what}; write `https://host/path`"));
+    let url = reqwest::Url::parse(base).map_err(|error| wrong(&format!("is none: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("is none of the web"));
     }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(
+            "has a name, a password, a query or a fragment in it: keys and headers have their own places",
+        ));
+    }
+    let text = format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/'));
+    reqwest::Url::parse(&text).map_err(|error| wrong(&format!("cannot be continued: {error}")))
 }

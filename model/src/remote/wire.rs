@@ -200,9 +200,10 @@ impl Decoder {
         if *is_over {
             return Ok(());
         }
+        let before = events.len();
         framer.end(|frame| decode.frame(frame, events).map(|()| true))?;
         *is_over = true;
-        if events.iter().any(|event| matches!(event, Event::Finish { .. })) {
+        if events[before..].iter().any(|event| matches!(event, Event::Finish { .. })) {
             return Ok(());
         }
         decode.end(events)

@@ -163,8 +163,18 @@ async fn what_a_format_cannot_say_is_told() {
 
 #[tokio::test]
 async fn addresses_that_are_none_are_told() {
-    for url in ["nowhere", "ftp://example.org", "http://"] {
-        let error = model("openai:text").base_url(url).key("k").await.unwrap_err();
+    let urls = [
+        "nowhere",
+        "ftp://example.org",
+        "http://",
+        "http://ada:hunter2@example.org/v1",
+        "http://example.org?key=hunter2",
+    ];
+    for url in urls {
+        let open = model("openai:text").base_url(url).key("k");
+        let shown = format!("{open:?}");
+        let error = open.await.unwrap_err();
         assert_eq!(error.kind(), Kind::Config, "{url}: {error}");
+        assert!(!format!("{shown} {error:?}").contains("hunter2"), "{error:?}");
     }
 }

@@ -21,6 +21,8 @@ const PASSAGES: usize = 16;
 /// Tokens of passages unless said: they fit, with room for an answer, into the 8192 tokens that even small local models
 /// have.
 pub const PASSAGE_TOKENS_MAX: usize = 5000;
+/// Tokens of the answer unless said, thoughts included: answers are a few sentences.
+const OUTPUT_TOKENS_MAX: u32 = 4096;
 
 /// A question for a model that has not been asked; `.await` asks it, [`stream`](Self::stream) reads the answer as it is
 /// written.
@@ -33,7 +35,7 @@ pub struct AskRequest {
     filter: Filter,
     fusion: Fusion,
     tokens_max: usize,
-    output_tokens_max: Option<u32>,
+    output_tokens_max: u32,
 }
 
 /// An answer that a model wrote, each sentence held against the passage it cites, or why there is none.
@@ -59,6 +61,8 @@ pub struct Written {
     pub nearest: Vec<Hit>,
     /// How far the search by meaning could be used.
     pub meaning: Meaning,
+    /// Whether the limit of tokens cut the answer off.
+    pub is_cut: bool,
     /// What the model used.
     pub usage: Usage,
     /// The model.
@@ -146,7 +150,7 @@ impl Index {
             filter: Filter::default(),
             fusion: Fusion::Dbsf,
             tokens_max: PASSAGE_TOKENS_MAX,
-            output_tokens_max: None,
+            output_tokens_max: OUTPUT_TOKENS_MAX,
         }
     }
 }
@@ -170,9 +174,9 @@ impl AskRequest {
         self
     }
 
-    /// Sets the most tokens that the answer may have.
+    /// Sets the most tokens that the answer may have; 4096 unless said.
     pub fn output_tokens_max(mut self, tokens: u32) -> Self {
-        self.output_tokens_max = Some(tokens);
+        self.output_tokens_max = tokens;
         self
     }
 
@@ -192,7 +196,7 @@ impl AskRequest {
                     });
                 } else {
                     let mut request = prompt::request(&written.question, &packed);
-                    request.output_tokens_max = self.output_tokens_max;
+                    request.output_tokens_max = Some(self.output_tokens_max);
                     let sources = Sources::new(self.index.clone(), self.index.reader().await?);
                     let mut events = self.model.stream(request);
                     let mut writing = Writing::new(packed, sources);
@@ -239,6 +243,7 @@ impl Written {
             found: found.hits.len(),
             nearest: Vec::new(),
             meaning: found.meaning.clone(),
+            is_cut: false,
             usage: Usage::default(),
             model: model.name().to_string(),
         }
@@ -330,6 +335,7 @@ impl Writing {
     fn finish(self, written: &mut Written) -> Result<()> {
         written.usage = self.fold.usage();
         let reply = self.fold.reply()?;
+        written.is_cut = reply.finish == Finish::Length;
         written.unsupported = self.unsupported;
         if self.citations.is_empty() {
             let said = reply.text();

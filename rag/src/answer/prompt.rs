@@ -23,14 +23,11 @@ pub(super) struct Packed {
     pub(super) hits: Vec<Hit>,
 }
 
-/// Tokens of the fence around a passage, about.
-const FENCE_TOKENS: usize = 24;
-
 /// Takes passages, closest first, while they fit. One that does not fit is passed over for smaller ones.
 pub(super) fn pack(hits: &[Hit], tokens_max: usize) -> Packed {
     let mut left = tokens_max;
     let fits = |hit: &&Hit| {
-        let tokens = estimate_tokens(&hit.text) + FENCE_TOKENS;
+        let tokens = estimate_tokens(&passage(hit, 1));
         let fits = tokens <= left;
         left -= if fits { tokens } else { 0 };
         fits

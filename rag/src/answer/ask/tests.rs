@@ -114,7 +114,7 @@ async fn passages_are_packed_to_the_window() {
     let folder = tempfile::tempdir().unwrap();
     let index = index(&folder).await;
     let (_, model) = says("x");
-    let written = index.ask(&model, "return unused parts or red paint").passage_tokens_max(50).await.unwrap();
+    let written = index.ask(&model, "return unused parts or red paint").passage_tokens_max(75).await.unwrap();
     assert_eq!((written.used, written.found), (1, 2));
     let written = index.ask(&model, "return unused parts").passage_tokens_max(10).await.unwrap();
     assert_eq!(written.used, 0);
