@@ -27,6 +27,8 @@ pub(crate) struct Quirks {
     pub(crate) top_k: bool,
     /// `prompt_cache_key` and its like are refused.
     pub(crate) no_cache_key: bool,
+    /// The ids of calls are nine letters and digits, and others are refused.
+    pub(crate) nine_letter_ids: bool,
 }
 
 impl Quirks {
@@ -44,5 +46,6 @@ impl Quirks {
         echo_details: false,
         top_k: false,
         no_cache_key: false,
+        nine_letter_ids: false,
     };
 }

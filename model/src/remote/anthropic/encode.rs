@@ -7,7 +7,7 @@ use super::abilities::{Abilities, Thinking};
 use super::{NAME, schema};
 use crate::media::{Media, Source};
 use crate::message::{Citation, Message, Part, Role, Text, ToolCall, ToolResult};
-use crate::remote::body::{arguments_object, merge, number, object_schema};
+use crate::remote::body::{IdRule, arguments_object, merge, number, object_schema};
 use crate::request::{Cache, CacheLifetime, Effort, Request, ToolChoice, ToolSpec};
 use crate::{Error, Kind, Result};
 
@@ -186,7 +186,8 @@ fn cite(blocks: &mut [Value], citation: &Citation) {
 }
 
 fn tool_use(call: &ToolCall, opaque: Option<&Value>) -> Value {
-    let mut block = json!({ "type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call) });
+    let id = IdRule::Word.fit(&call.id);
+    let mut block = json!({ "type": "tool_use", "id": id, "name": call.name, "input": arguments_object(call) });
     if let (Value::Object(block), Some(Value::Object(more))) = (&mut block, opaque) {
         block.extend(more.clone());
     }
@@ -194,7 +195,7 @@ fn tool_use(call: &ToolCall, opaque: Option<&Value>) -> Value {
 }
 
 fn tool_result(result: &ToolResult) -> Result<Value> {
-    let mut block = json!({ "type": "tool_result", "tool_use_id": result.id });
+    let mut block = json!({ "type": "tool_result", "tool_use_id": IdRule::Word.fit(&result.id) });
     let content = blocks(&result.parts)?;
     if !content.is_empty() {
         block["content"] = content.into();

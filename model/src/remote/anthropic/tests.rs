@@ -456,6 +456,19 @@ fn turns_are_merged_and_results_stand_first() {
 }
 
 #[test]
+fn ids_of_others_are_made_to_fit() {
+    let calls = ["functions.get:0", "functions.get:1", "call_1"].map(|id| ToolCall::new(id, "get", &json!({})));
+    let results = calls.each_ref().map(|call| ToolResult::new(call, "1"));
+    let request = Request::new([Message::new(Role::Assistant, calls.map(Part::ToolCall)), Message::results(results)]);
+    let body = FORMAT.body("claude-sonnet-4-6", &request).unwrap();
+    let id = |turn: usize, block: usize, name: &str| body["messages"][turn]["content"][block][name].to_string();
+    let [first, second, third] = [0, 1, 2].map(|block| id(0, block, "id"));
+    assert_eq!([0, 1, 2].map(|block| id(1, block, "tool_use_id")), [&*first, &*second, &*third]);
+    assert!(first != second && !first.contains('.') && !second.contains(':'), "{first} {second}");
+    assert_eq!(third, "\"call_1\"");
+}
+
+#[test]
 fn files_are_pictures_or_documents() {
     let file_id = |media_type: &str| Media {
         media_type: media_type.to_owned(),

@@ -10,6 +10,7 @@ use super::fault::{Status, said};
 use super::partial::{Arguments, Piece};
 use crate::event::{Event, Finish};
 use crate::message::{Citation, Opaque};
+use crate::remote::body::CallIds;
 use crate::remote::frames::Frame;
 use crate::remote::wire::{Decode, broke_off};
 use crate::remote::words::Words;
@@ -25,6 +26,7 @@ pub(super) struct Decoder {
     has_begun: bool,
     open: Open,
     calls: u32,
+    ids: CallIds,
     /// A call whose arguments come in pieces.
     partial: Option<Partial>,
     usage: Option<Usage>,
@@ -150,6 +152,7 @@ impl Decode for Decoder {
         if frame.data.trim() == "[DONE]" {
             return Ok(());
         }
+        self.ids.see(frame.data);
         // Some gateways put several chunks into one event, a line for each.
         for chunk in serde_json::Deserializer::from_str(frame.data).into_iter::<Chunk<'_>>() {
             self.chunk(chunk.map_err(unreadable)?, events)?;
@@ -266,7 +269,7 @@ impl Decoder {
         self.end_partial(events);
         let index = self.calls;
         self.calls += 1;
-        let id = call.id.some().unwrap_or_else(|| format!("call_{index}"));
+        let id = call.id.some().unwrap_or_else(|| self.ids.make(index));
         events.push(Event::ToolCallStart { index, id, name: call.name.into_owned() });
         if call.will_continue || call.partial_args.is_some() {
             let mut arguments = Arguments::default();

@@ -9,7 +9,7 @@ use super::{NAME, thinking};
 use crate::Result;
 use crate::media::{Media, Source};
 use crate::message::{Part, Role, ToolCall, ToolResult};
-use crate::remote::body::{arguments_object, merge, number, object_schema, version};
+use crate::remote::body::{arguments_object, is_made_up, merge, number, object_schema, version};
 use crate::request::{Request, ToolChoice, ToolSpec};
 
 /// Where files that the provider holds are found.
@@ -124,19 +124,11 @@ fn with(mut value: Value, opaque: Option<&Value>) -> Value {
 
 fn function_call(call: &ToolCall) -> Value {
     let mut value = json!({ "name": call.name, "args": arguments_object(call) });
+    // What was made up here means nothing there.
     if !is_made_up(&call.id) {
         value["id"] = call.id.as_str().into();
     }
     value
-}
-
-/// Ids that are made here count from 0, so that they stay below this; the provider's own numbers are far above.
-const MADE_UP_MAX: u32 = 1_000;
-
-/// Tells whether an id was made here, because the provider gave none. It is not sent, since it comes again in each answer.
-fn is_made_up(id: &str) -> bool {
-    let number = id.strip_prefix("call_").and_then(|number| number.parse::<u32>().ok());
-    number.is_some_and(|number| number < MADE_UP_MAX)
 }
 
 /// Makes the answer of a tool. Its pictures belong to it from Gemini 3 on; before, they stand behind it.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::event::{Event, Finish};
+use crate::remote::body::CallIds;
 use crate::remote::frames::Frame;
 use crate::remote::wire::{Decode, Fault, broke_off, kind_of_status, plain_fault};
 use crate::remote::words::Words;
@@ -16,6 +17,7 @@ pub(super) struct Decoder {
     has_begun: bool,
     open: Open,
     calls: u32,
+    ids: CallIds,
     is_over: bool,
 }
 
@@ -75,6 +77,7 @@ impl Decode for Decoder {
         if self.is_over {
             return Ok(());
         }
+        self.ids.see(frame.data);
         let line: Line<'_> = serde_json::from_str(frame.data).map_err(|error| {
             let message = format!("a line of the answer cannot be read: {error}");
             Error::new(Kind::BadOutput, message).caused_by(error)
@@ -130,7 +133,7 @@ impl Decoder {
         let index = self.calls;
         self.calls += 1;
         // Older servers give calls no names.
-        let id = call.id.some().unwrap_or_else(|| format!("call_{index}"));
+        let id = call.id.some().unwrap_or_else(|| self.ids.make(index));
         events.push(Event::ToolCallStart { index, id, name: call.function.name.into_owned() });
         let arguments = call.function.arguments.map(words).filter(|text| text != "null");
         events.extend(arguments.map(|text| Event::ToolCallArguments { index, text }));

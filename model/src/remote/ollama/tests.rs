@@ -45,22 +45,22 @@ fn a_turn_is_read() {
     check(
         TURN,
         &expect![[r#"
-        {"event": "start", "model": "qwen3:4b"}
-        {"event": "reasoning", "text": "Paris "}
-        {"event": "reasoning", "text": "it is."}
-        {"event": "reasoning_end"}
-        {"event": "text", "text": "I look\n"}
-        {"event": "text", "text": "up 🌤."}
-        {"event": "text_end"}
-        {"event": "tool_call_start", "id": "call_0", "index": 0, "name": "weather"}
-        {"event": "tool_call_arguments", "index": 0, "text": "{\"city\":\"Paris\"}"}
-        {"event": "tool_call_end", "index": 0}
-        {"event": "tool_call_start", "id": "call_x", "index": 1, "name": "now"}
-        {"event": "tool_call_arguments", "index": 1, "text": "{}"}
-        {"event": "tool_call_end", "index": 1}
-        {"event": "usage", "usage": {"cache_read_tokens": 0, "cache_write_tokens": 0, "input_tokens": 11, "output_tokens": 22, "reasoning_tokens": 0}}
-        {"event": "finish", "finish": "tool_calls"}
-    "#]],
+            {"event": "start", "model": "qwen3:4b"}
+            {"event": "reasoning", "text": "Paris "}
+            {"event": "reasoning", "text": "it is."}
+            {"event": "reasoning_end"}
+            {"event": "text", "text": "I look\n"}
+            {"event": "text", "text": "up 🌤."}
+            {"event": "text_end"}
+            {"event": "tool_call_start", "id": "made_8756b879d11f84ee_0", "index": 0, "name": "weather"}
+            {"event": "tool_call_arguments", "index": 0, "text": "{\"city\":\"Paris\"}"}
+            {"event": "tool_call_end", "index": 0}
+            {"event": "tool_call_start", "id": "call_x", "index": 1, "name": "now"}
+            {"event": "tool_call_arguments", "index": 1, "text": "{}"}
+            {"event": "tool_call_end", "index": 1}
+            {"event": "usage", "usage": {"cache_read_tokens": 0, "cache_write_tokens": 0, "input_tokens": 11, "output_tokens": 22, "reasoning_tokens": 0}}
+            {"event": "finish", "finish": "tool_calls"}
+        "#]],
     );
 }
 
@@ -74,28 +74,33 @@ fn what_was_read_goes_back_wherever_it_was_cut() {
         "qwen3:4b",
         &request,
         &expect![[r#"
-        {
-          "messages": [
-            {"content": "?", "role": "user"},
             {
-              "content": "I look\nup 🌤.",
-              "role": "assistant",
-              "thinking": "Paris it is.",
-              "tool_calls": [
+              "messages": [
+                {"content": "?", "role": "user"},
                 {
-                  "function": {"arguments": {"city": "Paris"}, "name": "weather"},
-                  "id": "call_0",
-                  "type": "function"
+                  "content": "I look\nup 🌤.",
+                  "role": "assistant",
+                  "thinking": "Paris it is.",
+                  "tool_calls": [
+                    {
+                      "function": {"arguments": {"city": "Paris"}, "name": "weather"},
+                      "id": "made_8756b879d11f84ee_0",
+                      "type": "function"
+                    },
+                    {"function": {"arguments": {}, "name": "now"}, "id": "call_x", "type": "function"}
+                  ]
                 },
-                {"function": {"arguments": {}, "name": "now"}, "id": "call_x", "type": "function"}
-              ]
-            },
-            {"content": "sunny", "role": "tool", "tool_call_id": "call_0", "tool_name": "weather"},
-            {"content": "sunny", "role": "tool", "tool_call_id": "call_x", "tool_name": "now"}
-          ],
-          "model": "qwen3:4b",
-          "stream": true
-        }"#]],
+                {
+                  "content": "sunny",
+                  "role": "tool",
+                  "tool_call_id": "made_8756b879d11f84ee_0",
+                  "tool_name": "weather"
+                },
+                {"content": "sunny", "role": "tool", "tool_call_id": "call_x", "tool_name": "now"}
+              ],
+              "model": "qwen3:4b",
+              "stream": true
+            }"#]],
     );
 }
 

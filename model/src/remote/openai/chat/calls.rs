@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::super::super::body::CallIds;
 use super::super::lenient::{Count, Object, Words};
 use super::NAME;
 use crate::event::Event;
@@ -59,6 +60,8 @@ pub(super) struct Calls {
     /// The newest call of each index.
     by_index: HashMap<u64, usize>,
     by_id: HashMap<String, usize>,
+    /// For those without ids.
+    pub(super) ids: CallIds,
 }
 
 #[derive(Debug, Default)]
@@ -129,7 +132,7 @@ impl Calls {
 
     fn add(&mut self, index: Option<u64>, id: Option<&str>) -> usize {
         let place = self.all.len();
-        let id = id.map_or_else(|| format!("call_{place}"), str::to_owned);
+        let id = id.map_or_else(|| self.ids.make(place), str::to_owned);
         self.by_index.extend(index.map(|index| (index, place)));
         self.by_id.insert(id.clone(), place);
         self.all.push(Call { id, ..Call::default() });

@@ -156,6 +156,7 @@ impl Decode for ChatDecoder {
         if frame.event == "error" {
             return Err(fault::in_stream(data));
         }
+        self.calls.ids.see(data);
         match serde_json::from_str::<Chunk<'_>>(data) {
             Ok(chunk) => self.chunk(&chunk, data, events),
             // Events of other names are not for us.

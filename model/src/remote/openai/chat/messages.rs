@@ -1,8 +1,11 @@
 //! The messages of a request. A tool can answer with words only, so what else it gave follows in a message of the user,
 //! after the answers of all tools that were asked together.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
+use super::super::super::body::IdRule;
 use super::super::super::quirks::Quirks;
 use super::super::shared;
 use super::NAME;
@@ -75,23 +78,23 @@ impl Messages<'_> {
     }
 
     fn result(&mut self, result: &ToolResult) -> Result<()> {
-        let mut text = shared::result_text(result);
+        let (id, mut text) = (self.id(&result.id), shared::result_text(result));
         if shared::has_media(result) {
             if text.is_empty() {
                 "the answer is in the next message of the user".clone_into(&mut text);
             }
             let media = result.parts.iter().filter(|part| matches!(part, Part::Image(_) | Part::File(_))).cloned();
-            let words = format!("Answer of the tool `{}` to the call `{}`:", result.name, result.id);
+            let words = format!("Answer of the tool `{}` to the call `{id}`:", result.name);
             self.media.push(json!({"type": "text", "text": words}));
             self.media.extend(content(&media.collect::<Vec<_>>())?);
         }
-        self.all.push(json!({"role": "tool", "tool_call_id": result.id, "content": text}));
+        self.all.push(json!({"role": "tool", "tool_call_id": id, "content": text}));
         Ok(())
     }
 
     fn assistant(&self, message: &Message) -> Option<Value> {
         let text = message.text();
-        let calls: Vec<_> = message.tool_calls().map(call).collect();
+        let calls: Vec<_> = message.tool_calls().map(|call| self.call(call)).collect();
         let mut wire = Map::new();
         wire.insert("role".into(), "assistant".into());
         wire.insert("content".into(), if text.is_empty() { Value::Null } else { text.as_ref().into() });
@@ -103,6 +106,22 @@ impl Messages<'_> {
         let is_empty = text.is_empty() && !has_calls && thoughts.is_none();
         wire.extend(thoughts.map(|(name, thoughts)| (name.to_owned(), thoughts)));
         (!is_empty).then_some(Value::Object(wire))
+    }
+
+    fn call(&self, call: &ToolCall) -> Value {
+        let arguments = shared::arguments(&call.arguments_json);
+        let mut wire = Map::new();
+        wire.insert("id".into(), self.id(&call.id).into());
+        wire.insert("type".into(), "function".into());
+        wire.insert("function".into(), json!({"name": call.name, "arguments": arguments}));
+        let opaque = call.opaque.as_deref().filter(|opaque| opaque.provider == NAME).and_then(|o| o.value.as_object());
+        wire.extend(opaque.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        Value::Object(wire)
+    }
+
+    /// The id of a call as the server takes it.
+    fn id<'a>(&self, id: &'a str) -> Cow<'a, str> {
+        if self.quirks.nine_letter_ids { IdRule::Nine.fit(id) } else { id.into() }
     }
 
     /// What the model thought, for servers that want it back.
@@ -137,17 +156,6 @@ fn text(part: &Part) -> Option<&str> {
         Part::Text(text) => Some(text.text.as_str()).filter(|text| !text.is_empty()),
         _ => None,
     }
-}
-
-fn call(call: &ToolCall) -> Value {
-    let arguments = shared::arguments(&call.arguments_json);
-    let mut wire = Map::new();
-    wire.insert("id".into(), call.id.as_str().into());
-    wire.insert("type".into(), "function".into());
-    wire.insert("function".into(), json!({"name": call.name, "arguments": arguments}));
-    let opaque = call.opaque.as_deref().filter(|opaque| opaque.provider == NAME).and_then(|o| o.value.as_object());
-    wire.extend(opaque.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
-    Value::Object(wire)
 }
 
 fn content(parts: &[Part]) -> Result<Vec<Value>> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::super::body::CallIds;
 use super::super::super::frames::Frame;
 use super::super::super::wire::{Decode, broke_off};
 use super::super::lenient::{Count, List, Object, Words};
@@ -140,6 +141,7 @@ pub(super) struct ResponsesDecoder {
     /// The newest item, for servers that do not say which.
     newest: u64,
     calls: u32,
+    ids: CallIds,
 }
 
 impl Decode for ResponsesDecoder {
@@ -148,6 +150,7 @@ impl Decode for ResponsesDecoder {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return Ok(());
         }
+        self.ids.see(data);
         match serde_json::from_str::<Message<'_>>(data) {
             Ok(message) => self.message(&message, frame.event, data, events),
             // Events that we do not know may hold anything.
@@ -282,7 +285,7 @@ impl ResponsesDecoder {
         let index = self.calls;
         self.calls += 1;
         self.told(place).call = Some(index);
-        let id = item.call_id.owned().or(item.id.owned()).or(id.owned()).unwrap_or_else(|| format!("call_{index}"));
+        let id = item.call_id.owned().or(item.id.owned()).or(id.owned()).unwrap_or_else(|| self.ids.make(index));
         events.push(Event::ToolCallStart { index, id, name: item.name.as_str().to_owned() });
         index
     }

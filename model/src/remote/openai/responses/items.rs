@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::super::body::IdRule;
 use super::super::super::quirks::Quirks;
 use super::super::shared;
 use super::NAME;
@@ -100,7 +101,7 @@ fn say(words: &mut String, last: Option<&Text>, items: &mut Vec<Value>) {
 fn call(call: &ToolCall) -> Value {
     let mut item = Map::new();
     item.insert("type".into(), "function_call".into());
-    item.insert("call_id".into(), call.id.as_str().into());
+    item.insert("call_id".into(), IdRule::Short.fit(&call.id).into());
     item.insert("name".into(), call.name.as_str().into());
     item.insert("arguments".into(), shared::arguments(&call.arguments_json));
     extend(&mut item, call.opaque.as_deref());
@@ -126,7 +127,7 @@ fn output(result: &ToolResult) -> Result<Value> {
             Value::Array(failed.into_iter().chain(parts).collect::<Result<_>>()?)
         }
     };
-    Ok(json!({"type": "function_call_output", "call_id": result.id, "output": output}))
+    Ok(json!({"type": "function_call_output", "call_id": IdRule::Short.fit(&result.id), "output": output}))
 }
 
 fn input(part: &Part) -> Result<Option<Value>> {

@@ -452,3 +452,22 @@ fn a_key_is_a_secret_header() {
     assert!(Chat.headers(None).is_empty());
     assert_eq!((Chat.path("m").as_str(), Chat.models_path()), ("/chat/completions", "/models"));
 }
+
+#[test]
+fn ids_are_as_the_server_takes_them() {
+    let (foreign, own) = (ToolCall::new("toolu_01", "f", &json!({})), ToolCall::new("aB3456789", "f", &json!({})));
+    let results = [ToolResult::new(&foreign, "1"), ToolResult::new(&own, "2")];
+    let request = Request::new([
+        Message::new(Role::Assistant, [Part::ToolCall(foreign), Part::ToolCall(own)]),
+        Message::results(results),
+    ]);
+    let ids = |quirks: Quirks| {
+        let body = Chat.body("m", &request, &quirks).unwrap();
+        let (calls, results) = (&body["messages"][0]["tool_calls"], &body["messages"]);
+        let ids = [&calls[0]["id"], &calls[1]["id"], &results[1]["tool_call_id"], &results[2]["tool_call_id"]];
+        ids.map(|id| id.as_str().unwrap().to_owned())
+    };
+    assert_eq!(ids(Quirks::default()), ["toolu_01", "aB3456789", "toolu_01", "aB3456789"]);
+    let [call, own_call, result, own_result] = ids(Quirks { nine_letter_ids: true, ..Quirks::default() });
+    assert_eq!((call.len(), &call, &*own_call, &*own_result), (9, &result, "aB3456789", "aB3456789"));
+}

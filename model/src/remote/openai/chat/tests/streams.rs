@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use super::super::super::testing::{error, play, play_raw, reply, shown};
 use crate::event::{Event, Finish};
 use crate::remote::Format;
+use crate::remote::body::is_made_up;
 use crate::{Kind, ToolCall};
 
 #[expect(clippy::needless_pass_by_value, reason = "as it is written")]
@@ -31,9 +32,10 @@ fn calls(deltas: &[&str]) -> Vec<ToolCall> {
     reply.message.tool_calls().cloned().collect()
 }
 
-/// Plays deltas to an end, and returns the calls in short.
+/// Plays deltas to an end, and returns the calls in short; ids that were made up are shown by their ends.
 fn short(deltas: &[&str]) -> Vec<String> {
-    calls(deltas).into_iter().map(|call| format!("{} {}{}", call.id, call.name, call.arguments_json)).collect()
+    let id = |id: String| if is_made_up(&id) { format!("made{}", &id[id.len() - 2..]) } else { id };
+    calls(deltas).into_iter().map(|call| format!("{} {}{}", id(call.id), call.name, call.arguments_json)).collect()
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn parallel_calls_interleave() {
 #[test]
 fn calls_of_other_servers() {
     let whole = r#"{"tool_calls":[{"function":{"name":"f","arguments":"{\"a\":1}"}},{"function":{"name":"f","arguments":"{}"}}]}"#;
-    assert_eq!(short(&[whole]), [r#"call_0 f{"a":1}"#, "call_1 f{}"], "no index and no id");
+    assert_eq!(short(&[whole]), [r#"made_0 f{"a":1}"#, "made_1 f{}"], "no index and no id");
     let object = r#"{"tool_calls":[{"id":"x","function":{"name":"f","arguments":{"a": [1]}}}]}"#;
     assert_eq!(short(&[object]), [r#"x f{"a": [1]}"#], "an object");
     let repeated = [
@@ -164,7 +166,7 @@ fn calls_of_other_servers() {
         r#"{"tool_calls":[{"id":"","function":{"name":null,"arguments":":1"}}]}"#,
         r#"{"tool_calls":[{"id":null,"function":{"name":"f","arguments":"}"}}]}"#,
     ];
-    assert_eq!(short(&nameless), [r#"call_0 f{"a":1}"#], "no index, and the name again");
+    assert_eq!(short(&nameless), [r#"made_0 f{"a":1}"#], "no index, and the name again");
     let zeros = [
         r#"{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}]}"#,
         r#"{"tool_calls":[{"index":0,"id":"y","function":{"name":"f","arguments":"{}"}}]}"#,
@@ -181,7 +183,7 @@ fn calls_of_other_servers() {
         r#"{"tool_calls":[{"index":0,"function":{"name":"f","arguments":":1}"}}]}"#,
     ];
     assert_eq!(short(&late), [r#"x f{"a":1}"#], "a late name");
-    assert_eq!(short(&[r#"{"function_call":{"name":"f","arguments":"{}"}}"#]), ["call_0 f{}"], "the old form");
+    assert_eq!(short(&[r#"{"function_call":{"name":"f","arguments":"{}"}}"#]), ["made_0 f{}"], "the old form");
     let signed =
         r#"{"tool_calls":[{"id":"x","extra_content":{"google":{"thought_signature":"s"}},"function":{"name":"f"}}]}"#;
     let opaque = calls(&[signed])[0].opaque.clone().unwrap();

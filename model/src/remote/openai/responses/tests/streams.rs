@@ -126,7 +126,7 @@ fn calls_in_pieces_and_whole() {
             {"event":"tool_call_arguments","index":1,"text":"{\"x\":1}"}
             {"event":"tool_call_end","index":0}
             {"event":"tool_call_end","index":1}
-            {"event":"tool_call_start","index":2,"id":"call_2","name":"g"}
+            {"event":"tool_call_start","index":2,"id":"made_d04935eb0a95b680_2","name":"g"}
             {"event":"tool_call_arguments","index":2,"text":"[]"}
             {"event":"tool_call_end","index":2,"opaque":{"provider":"openai","value":{"namespace":"n"}}}
             {"event":"usage","usage":{"input_tokens":9,"cache_read_tokens":4,"cache_write_tokens":1,"output_tokens":5,"reasoning_tokens":3}}
