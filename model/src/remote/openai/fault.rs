@@ -68,6 +68,9 @@ pub(super) fn in_stream(body: &str) -> Error {
 /// How deep errors are looked for within errors.
 const DEPTH_MAX: u8 = 4; // `[{"error": {"message": …}}]` is three
 
+/// Errors that are told of a list.
+const LIST_MAX: usize = 16; // a server finds a few fields wrong
+
 fn said(json: &str, depth: u8) -> Option<Said> {
     let json = json.trim();
     match json.as_bytes().first()? {
@@ -78,14 +81,10 @@ fn said(json: &str, depth: u8) -> Option<Said> {
         }
         b'[' => {
             let List(all) = serde_json::from_str::<List<&RawValue>>(json).ok()?;
-            let mut all = all.into_iter().filter_map(|raw| said(raw.get(), depth + 1));
+            let mut all = all.into_iter().take(LIST_MAX).filter_map(|raw| said(raw.get(), depth + 1));
             let first = all.next()?;
-            Some(
-                all.fold(first, |first, next| Said {
-                    message: format!("{}; {}", first.message, next.message),
-                    ..first
-                }),
-            )
+            let messages: Vec<_> = std::iter::once(first.message).chain(all.map(|said| said.message)).collect();
+            Some(Said { message: messages.join("; "), code: first.code, kind: first.kind, status: first.status })
         }
         b'{' => said_by(&serde_json::from_str(json).ok()?, depth),
         _ => None,
@@ -253,6 +252,8 @@ mod tests {
         check(401, r#"{"detail":"Invalid API Key"}"#, Kind::Auth, "Invalid API Key");
         let list = r#"{"detail":[{"loc":["body","x"],"msg":"Field required"},{"msg":"Too short"}]}"#;
         check(422, list, Kind::BadInput, "Field required; Too short");
+        let long = format!(r#"{{"detail":[{}{{}}]}}"#, r#"{"msg":"no"},"#.repeat(200_000));
+        check(422, &long, Kind::BadInput, &["no"; LIST_MAX].join("; "));
         let mistral =
             r#"{"object":"error","message":"Invalid model: m","type":"invalid_model","param":null,"code":"1500"}"#;
         check(400, mistral, Kind::NotFound, "Invalid model: m (invalid_model)");
