@@ -150,6 +150,9 @@ impl Decode for ResponsesDecoder {
         if self.is_over || data.is_empty() || data == "[DONE]" {
             return Ok(());
         }
+        if frame.event == "error" {
+            return Err(fault::in_stream(data));
+        }
         self.ids.see(data);
         match serde_json::from_str::<Message<'_>>(data) {
             Ok(message) => self.message(&message, frame.event, data, events),
@@ -358,10 +361,27 @@ impl ResponsesDecoder {
                 self.done(Some(place), Some(item), events);
             }
         }
+        self.end_calls(&response, events);
         events.extend(response.usage.and_then(usage::usage).map(|usage| Event::Usage { usage }));
         events.push(Event::Finish { finish: self.reason(&response) });
         self.is_over = true;
         Ok(())
+    }
+
+    /// Ends the calls of which the server did not say that they are done. They may stand whole among all items.
+    fn end_calls(&mut self, response: &Response<'_>, events: &mut Vec<Event>) {
+        let open =
+            self.items.iter().filter(|(_, told)| !told.is_done).filter_map(|(place, told)| Some((told.call?, *place)));
+        let mut open: Vec<_> = open.collect();
+        open.sort_unstable();
+        for (index, place) in open {
+            let raw = usize::try_from(place).ok().and_then(|place| response.output.0.get(place)).copied();
+            let whole = raw.filter(|raw| item(raw).is_some_and(|item| item.kind.as_str() == "function_call"));
+            match whole {
+                Some(_) => self.done(Some(place), whole, events),
+                None => events.push(Event::ToolCallEnd { index, opaque: None }),
+            }
+        }
     }
 
     fn reason(&self, response: &Response<'_>) -> Finish {

@@ -333,3 +333,24 @@ fn an_answer_in_one_piece() {
         {"event":"usage","usage":{"input_tokens":1,"cache_read_tokens":0,"cache_write_tokens":0,"output_tokens":2,"reasoning_tokens":0}}
         {"event":"finish","finish":"tool_calls"}"#]].assert_eq(&shown(play_raw(Format::Responses, whole)));
 }
+
+#[test]
+fn calls_end_even_if_the_server_does_not_say_so() {
+    let added = |place: u32, id: &str| {
+        format!(
+            r#"{{"type":"response.output_item.added","output_index":{place},"item":{{"type":"function_call","call_id":"{id}","name":"f"}}}}"#
+        )
+    };
+    let delta = r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#;
+    let output = r#"[{"type":"message"},{"type":"function_call","call_id":"b","name":"f","arguments":"{\"x\":1}"}]"#;
+    let end = format!(r#"{{"type":"response.completed","response":{{"output":{output}}}}}"#);
+    check(&[&added(0, "a"), &added(1, "b"), delta, &end], expect![[r#"
+        {"event":"tool_call_start","index":0,"id":"a","name":"f"}
+        {"event":"tool_call_start","index":1,"id":"b","name":"f"}
+        {"event":"tool_call_arguments","index":0,"text":"{}"}
+        {"event":"start"}
+        {"event":"tool_call_end","index":0}
+        {"event":"tool_call_arguments","index":1,"text":"{\"x\":1}"}
+        {"event":"tool_call_end","index":1}
+        {"event":"finish","finish":"tool_calls"}"#]]);
+}
