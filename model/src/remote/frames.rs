@@ -117,18 +117,22 @@ impl Framer {
             Framing::Lines if line.trim().is_empty() => Ok(true),
             Framing::Lines => take(Frame { event: "", data: &line }),
             Framing::Sse => {
+                if !self.has_begun && line.trim_ascii_start().starts_with('<') {
+                    let message = "a web page instead of an answer; is the address right?";
+                    return Err(Error::new(Kind::BadOutput, message));
+                }
                 // No field of an event begins with a brace.
                 self.is_whole |= !self.has_begun && line.trim_start().starts_with('{');
                 self.has_begun |= !line.trim_ascii().is_empty();
                 match line.is_empty() && !self.is_whole {
                     true => self.dispatch(take),
-                    false => self.field(&line).map(|()| true),
+                    false => self.field(&line, take),
                 }
             }
         }
     }
 
-    fn field(&mut self, line: &str) -> Result<()> {
+    fn field(&mut self, line: &str, take: &mut impl FnMut(Frame<'_>) -> Result<bool>) -> Result<bool> {
         let (name, value) = match self.is_whole {
             true => ("data", line),
             false => line.split_once(':').unwrap_or((line, "")),
@@ -144,10 +148,15 @@ impl Framer {
                 self.has_data = true;
             }
             "event" => value.clone_into(&mut self.event),
+            // Servers of llama.cpp (#16109) say what went wrong in a field of this name, which is no field of the standard.
+            "error" if !value.is_empty() => {
+                let goes_on = self.dispatch(take)?;
+                return Ok(goes_on && take(Frame { event: "error", data: value })?);
+            }
             // Comments have no name; ids and times to retry mean nothing to an answer that is read once.
             _ => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     fn dispatch(&mut self, take: &mut impl FnMut(Frame<'_>) -> Result<bool>) -> Result<bool> {
@@ -202,6 +211,30 @@ mod tests {
             assert_eq!(got, ["|{\n \"data\": 1,\n\ndata: 3}"], "{cut}");
         }
         assert_eq!(frames(Framing::Sse, &[b"{}"]), ["|{}"]);
+    }
+
+    #[test]
+    fn an_error_may_be_a_field() {
+        let stream = "data: a\n\nerror: {\"code\":400}\n\ndata: b\nerror:c\nerror\n\ndata: [DONE]\n\n";
+        assert_eq!(
+            frames(Framing::Sse, &[stream.as_bytes()]),
+            ["|a", "error|{\"code\":400}", "|b", "error|c", "|[DONE]"]
+        );
+    }
+
+    #[test]
+    fn a_web_page_is_no_stream() {
+        for page in ["<!DOCTYPE html>\n<html>", "\u{feff}\r\n \n\t<html>", "<html><body>"] {
+            for cut in 0..=page.len() {
+                let mut framer = Framer::new(Framing::Sse);
+                let (first, second) = page.as_bytes().split_at(cut);
+                let mut take = |_: Frame<'_>| Ok(true);
+                let read = framer.push(first, &mut take).and_then(|()| framer.push(second, &mut take));
+                let error = read.and_then(|()| framer.end(&mut take)).unwrap_err();
+                assert_eq!(error.kind(), Kind::BadOutput, "{page:?} {cut}");
+            }
+        }
+        assert_eq!(frames(Framing::Sse, &[b"data: <a>\n\n<b>\n\n"]), ["|<a>"]);
     }
 
     #[test]

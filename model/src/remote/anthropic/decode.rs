@@ -152,6 +152,9 @@ impl Decode for Decoder {
         if self.is_over || frame.data.trim() == "[DONE]" {
             return Ok(());
         }
+        if frame.event == "error" {
+            return Err(said_error(frame.data));
+        }
         let line: Line<'_> = match serde_json::from_str(frame.data) {
             Ok(line) => line,
             Err(error) if is_known(frame.data) => return Err(unreadable(error)),
@@ -227,14 +230,27 @@ fn error(raw: Option<&RawValue>) -> Error {
     }
 }
 
+/// Reads an error, which servers that imitate the provider do not wrap.
+fn said_error(data: &str) -> Error {
+    #[derive(Deserialize)]
+    struct Held<'a> {
+        #[serde(borrow)]
+        error: &'a RawValue,
+    }
+    let held = serde_json::from_str::<Held<'_>>(data).map(|held| held.error);
+    error(held.or_else(|_| serde_json::from_str(data)).ok())
+}
+
 fn value(raw: &RawValue) -> Result<Value> {
     serde_json::from_str(raw.get()).map_err(unreadable)
 }
 
 impl Decoder {
     fn start(&mut self, start: Start<'_>, events: &mut Vec<Event>) -> Result<()> {
-        // Some gateways begin twice. A call that was open then is never ended; what it would do is not known.
-        self.blocks.retain(|_, block| !matches!(block, Block::Call { .. }));
+        // Some gateways begin twice. What a call that is half there would do is not known.
+        if self.blocks.values().any(|block| matches!(block, Block::Call { .. })) {
+            return Err(Error::new(Kind::BadOutput, "the answer began anew in the middle of a call"));
+        }
         self.stop_all(events);
         events.push(Event::Start { id: start.id.some(), model: start.model.some() });
         self.count(start.usage.unwrap_or_default(), events);

@@ -306,9 +306,14 @@ fn a_second_beginning_starts_afresh() {
     let half =
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"x\""}}"#;
     let whole = r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#;
-    let reply = check::reply(FORMAT, &stream(&[START, call, half, START, call, whole, r#"{"type":"message_stop"}"#]));
+    let stop = r#"{"type":"content_block_stop","index":0}"#;
+    let end = [START, call, whole, r#"{"type":"message_stop"}"#];
+    let reply = check::reply(FORMAT, &stream(&[&[START, call, whole, stop][..], &end].concat()));
     let calls: Vec<_> = reply.message.tool_calls().map(|call| &*call.arguments_json).collect();
-    assert_eq!(calls, ["{\"x\"", "{}"]);
+    assert_eq!(calls, ["{}", "{}"]);
+    // What a half call would do is not known.
+    let shown = check::shown(FORMAT, &stream(&[&[START, call, half][..], &end].concat()));
+    assert!(shown.ends_with("\nBadOutput: the answer began anew in the middle of a call\n"), "{shown}");
 }
 
 #[test]
@@ -341,6 +346,12 @@ fn ten_thousand_pieces_cost_linear_time() {
     assert!(error.is_none());
     // As many bytes come out as went in: nothing is sent again.
     assert_eq!(events.len(), 10_000 + 5);
+}
+
+#[test]
+fn an_error_without_its_wrapping_is_understood() {
+    let stream = "error: {\"type\":\"invalid_request_error\",\"message\":\"no such field\"}\n\n";
+    expect!["BadInput: no such field\n"].assert_eq(&check::shown(FORMAT, stream));
 }
 
 #[test]

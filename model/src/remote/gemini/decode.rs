@@ -20,6 +20,12 @@ use crate::{Error, Kind, Result};
 /// Sources that are kept of one answer: far above what a search gives, and each is compared with those before it.
 const CITATIONS_MAX: usize = 1_000;
 
+/// Pairs of a source and the words that it bears out, in one piece of an answer; an answer has some dozens.
+const SEGMENTS_MAX: usize = 10_000;
+
+/// Sources that bear out the same words; each has a copy of them.
+const SOURCES_OF_SEGMENT_MAX: usize = 16;
+
 /// Reads one answer.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
@@ -151,6 +157,11 @@ impl Decode for Decoder {
     fn frame(&mut self, frame: Frame<'_>, events: &mut Vec<Event>) -> Result<()> {
         if frame.data.trim() == "[DONE]" {
             return Ok(());
+        }
+        if frame.event == "error" {
+            let held = serde_json::from_str::<Chunk<'_>>(frame.data).ok().and_then(|chunk| chunk.error);
+            let bare = || serde_json::from_str::<&RawValue>(frame.data).ok();
+            return Err(held.or_else(bare).map_or_else(broke_off, error));
         }
         self.ids.see(frame.data);
         // Some gateways put several chunks into one event, a line for each.
@@ -325,24 +336,25 @@ impl Counts {
 impl Grounding {
     /// Returns the sources, each with the words of the answer that it bears out.
     fn citations(self) -> Vec<Citation> {
-        let supports = self.grounding_supports;
-        let borne_out = |i: usize| -> Vec<Value> {
-            let is_of = |support: &&Value| {
-                let places = support["groundingChunkIndices"].as_array();
-                places.is_some_and(|places| places.iter().any(|place| place.as_u64() == u64::try_from(i).ok()))
-            };
-            supports.iter().filter(is_of).map(|support| support["segment"].clone()).collect()
-        };
-        let chunks = self.grounding_chunks.into_iter().enumerate();
-        let cited = chunks.filter_map(|(i, chunk)| match chunk {
-            Value::Object(fields) => fields.into_iter().next().map(|(_, source)| (i, source)),
+        let mut segments = vec![Vec::new(); self.grounding_chunks.len().min(CITATIONS_MAX)];
+        let pairs = self.grounding_supports.iter().flat_map(|support| {
+            let places = support["groundingChunkIndices"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+            places.take(SOURCES_OF_SEGMENT_MAX).map(|place| (place, &support["segment"]))
+        });
+        for (place, segment) in pairs.take(SEGMENTS_MAX) {
+            if let Some(segments) = usize::try_from(place).ok().and_then(|place| segments.get_mut(place)) {
+                segments.push(segment.clone());
+            }
+        }
+        let cited = self.grounding_chunks.into_iter().zip(segments).filter_map(|(chunk, segments)| match chunk {
+            Value::Object(fields) => fields.into_iter().next().map(|(_, source)| (source, segments)),
             _ => None,
         });
         cited
-            .map(|(i, source)| {
+            .map(|(source, segments)| {
                 let mut citation = citation(source);
                 if let Some(opaque) = &mut citation.opaque {
-                    opaque.value = json!({ "source": opaque.value.take(), "segments": borne_out(i) });
+                    opaque.value = json!({ "source": opaque.value.take(), "segments": segments });
                 }
                 citation
             })

@@ -285,6 +285,31 @@ fn answers_that_fail_say_so() {
 }
 
 #[test]
+fn an_error_without_its_wrapping_is_understood() {
+    for stream in [
+        "error: {\"code\":503,\"message\":\"oh\"}\n\n",
+        "event: error\ndata: {\"error\":{\"code\":503,\"message\":\"oh\"}}\n\n",
+    ] {
+        expect!["Unavailable: oh\n"].assert_eq(&check::shown(FORMAT, stream));
+    }
+}
+
+#[test]
+fn sources_and_what_they_bear_out_have_bounds() {
+    let sources: Vec<_> = (0..20_000).map(|i| json!({"web": {"uri": format!("https://{i}.example")}})).collect();
+    let places: Vec<_> = (0..20_000).collect();
+    let supports: Vec<_> =
+        (0..20_000).map(|i| json!({"segment": {"text": "a"}, "groundingChunkIndices": if i == 0 { places.clone() } else { vec![0, i] }})).collect();
+    let grounding = json!({"groundingChunks": sources, "groundingSupports": supports});
+    let chunk = json!({"candidates": [{"groundingMetadata": grounding, "finishReason": "STOP"}]});
+    let started = std::time::Instant::now();
+    let reply = check::play(FORMAT, &[stream(&[chunk]).as_bytes()]);
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    let cited = reply.0.iter().filter(|event| matches!(event, crate::Event::Citation { .. })).count();
+    assert_eq!((cited, reply.1.is_none()), (1_000, true));
+}
+
+#[test]
 fn a_request_says_all_it_can() {
     let mut strict = weather();
     strict.strict = true;

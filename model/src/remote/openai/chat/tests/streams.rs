@@ -360,3 +360,14 @@ fn an_answer_in_one_piece() {
     let failed = "{\"error\": {\"message\": \"no\", \"type\": \"server_error\"}}";
     assert_eq!(error(play_raw(Format::Chat, failed)).kind(), Kind::Unavailable);
 }
+
+#[test]
+fn an_error_may_be_a_field_of_its_own() {
+    let said = r#"{"code":400,"message":"request (2009 tokens) exceeds the available context size (512 tokens)","type":"exceed_context_size_error"}"#;
+    for format in [Format::Chat, Format::Responses] {
+        let stream = format!("data: {}\n\nerror: {said}\n\ndata: [DONE]\n\n", delta(r#"{"content":"a"}"#));
+        assert_eq!(error(play_raw(format, &stream)).kind(), Kind::Limit, "{format:?}");
+    }
+    let page = error(play_raw(Format::Chat, "<!DOCTYPE html>\n<html>\n"));
+    assert_eq!((page.kind(), page.is_retryable()), (Kind::BadOutput, false));
+}
