@@ -1,3 +1,5 @@
+//! Anthropic's Messages: whole bodies, whole streams however they are cut, and what goes wrong.
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Google's generateContent: whole bodies, whole streams however they are cut, and what goes wrong.
+
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Ollama's chat: whole bodies, whole streams however they are cut, and what goes wrong.
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 
@@ -312,4 +314,28 @@ fn models_are_listed() {
     assert_eq!(Ollama.headers(None).len(), 0);
     let headers = Ollama.headers(Some(&Secret::new("k")));
     assert_eq!((headers[0].value.reveal(), headers[0].is_secret), ("Bearer k", true));
+}
+
+#[test]
+fn the_window_holds_the_request_and_its_answer() {
+    let window = |request: Request| FORMAT.body("m", &request).unwrap()["options"]["num_ctx"].as_u64().unwrap();
+    assert_eq!(window(Request::from("q")), 4_096);
+    assert_eq!(window(Request::from("a".repeat(3 * 3_000).as_str())), 4_096);
+    assert_eq!(window(Request::from("a".repeat(3 * 3_072).as_str())), 8_192);
+    assert_eq!(window(Request::from("q").output_tokens_max(20_000)), 32_768);
+    assert_eq!(window(Request::from("a".repeat(10_000_000).as_str())), 131_072);
+    let tool = ToolSpec::new("f", &*"a".repeat(30_000), json!({}));
+    assert_eq!(window(Request::from("q").tool(tool)), 16_384);
+    let images = [(); 4].map(|()| Part::Image(Media::bytes("image/png", vec![0; 100_000])));
+    assert_eq!(window(Message::new(Role::User, images).into()), 8_192);
+    assert_eq!(window(Request::from("q").extra("options", json!({"num_ctx": 1_000}))), 1_000);
+}
+
+#[test]
+fn failures_of_tools_are_said_in_words() {
+    let call = ToolCall::new("1", "f", &json!({}));
+    let results = [ToolResult::failed(&call, "no such city"), ToolResult::new(&call, "3 °C")];
+    let body = FORMAT.body("m", &Request::from(Message::results(results))).unwrap();
+    let said = [0, 1].map(|i| body["messages"][i]["content"].as_str().unwrap().to_owned());
+    assert_eq!(said, ["error: no such city", "3 °C"]);
 }
