@@ -29,12 +29,52 @@ pub(super) fn body(model: &str, request: &Request) -> Result<Value> {
     if let Some(effort) = request.effort {
         body.insert("think".to_owned(), think(model, effort));
     }
-    let options = options(request);
-    if !options.is_empty() {
-        body.insert("options".to_owned(), options.into());
-    }
+    let mut options = options(request);
+    options.insert("num_ctx".to_owned(), context_tokens(&body, request).into());
+    body.insert("options".to_owned(), options.into());
     merge(&mut body, &request.extra, &["options"]);
     Ok(Value::Object(body))
+}
+
+/// The window that is asked for at least: what the server takes by itself, too.
+const CONTEXT_TOKENS_MIN: u64 = 4_096;
+
+/// The window that is asked for at most, for the sake of memory. The server takes no more than the model was made for.
+const CONTEXT_TOKENS_MAX: u64 = 131_072;
+
+/// Bytes of text that become one token, at least; in English four or more do.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// Tokens of an image: more than most models here make of one.
+const IMAGE_TOKENS: u64 = 1_024;
+
+/// Tokens that an answer gets where nothing is said.
+const OUTPUT_TOKENS_DEFAULT: u32 = 1_024;
+
+/// Returns the window to ask for. Without one the server takes a small window and cuts the beginning of a longer
+/// conversation off without a word. It holds what is estimated of the request and its answer, and is a power of two,
+/// because the server loads the model anew whenever the window changes. The caller's own `options.num_ctx` wins.
+fn context_tokens(body: &Map<String, Value>, request: &Request) -> u64 {
+    let all = ["messages", "tools", "format"].iter().filter_map(|name| body.get(*name));
+    let output_tokens = u64::from(request.output_tokens_max.unwrap_or(OUTPUT_TOKENS_DEFAULT));
+    let tokens = all.map(text_bytes).sum::<u64>().div_ceil(BYTES_PER_TOKEN) + output_tokens;
+    let images = body["messages"].as_array().into_iter().flatten().filter_map(|message| message["images"].as_array());
+    let tokens = tokens + images.map(|images| images.len() as u64 * IMAGE_TOKENS).sum::<u64>();
+    tokens.clamp(CONTEXT_TOKENS_MIN, CONTEXT_TOKENS_MAX).next_power_of_two()
+}
+
+/// Counts the bytes of all words of a value but for images; the names of fields are words too.
+fn text_bytes(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| *name != "images");
+            fields.map(|(name, value)| name.len() as u64 + text_bytes(value)).sum()
+        }
+        // As long as the longest of these, and mostly longer than a number.
+        Value::Null | Value::Bool(_) | Value::Number(_) => 5,
+    }
 }
 
 /// Adds a message: one for all its words, and one for each result of a tool.
@@ -79,8 +119,9 @@ fn say(message: &Message, messages: &mut Vec<Value>) -> Result<()> {
 }
 
 fn tool(result: &ToolResult) -> Result<Value> {
-    let mut said =
-        json!({ "role": "tool", "tool_name": result.name, "tool_call_id": result.id, "content": result.text() });
+    // The format has no field for a failure, so the words say it.
+    let text = if result.is_error { format!("error: {}", result.text()) } else { result.text() };
+    let mut said = json!({ "role": "tool", "tool_name": result.name, "tool_call_id": result.id, "content": text });
     let images = result.parts.iter().filter_map(|part| match part {
         Part::Image(media) | Part::File(media) => Some(image(media)),
         _ => None,

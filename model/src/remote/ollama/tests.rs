@@ -101,6 +101,7 @@ fn what_was_read_goes_back_wherever_it_was_cut() {
                 {"content": "sunny", "role": "tool", "tool_call_id": "call_x", "tool_name": "now"}
               ],
               "model": "qwen3:4b",
+              "options": {"num_ctx": 4096},
               "stream": true
             }"#]],
     );
@@ -227,6 +228,7 @@ fn results_carry_pictures_and_thoughts_of_others_stay_away() {
             {"content": "here", "images": ["cG5n"], "role": "tool", "tool_call_id": "1", "tool_name": "draw"}
           ],
           "model": "qwen3:4b",
+          "options": {"num_ctx": 4096},
           "stream": true
         }"#]],
     );
