@@ -2,7 +2,7 @@
 //! providers document.
 
 use super::format::Format;
-use super::quirks::Quirks;
+use super::quirks::{Efforts, Quirks};
 use crate::{Error, Kind, Result};
 
 /// Who serves models.
@@ -78,7 +78,14 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         ["DEEPSEEK_API_KEY"],
         Quirks { echo_reasoning: true, json_object_only: true, no_strict: true, ..OLD }
     ),
-    provider!("groq", Chat, "https://api.groq.com/openai/v1", "GROQ_BASE_URL", ["GROQ_API_KEY"], PLAIN),
+    provider!(
+        "groq",
+        Chat,
+        "https://api.groq.com/openai/v1",
+        "GROQ_BASE_URL",
+        ["GROQ_API_KEY"],
+        Quirks { efforts: Efforts::Groq, ..PLAIN }
+    ),
     provider!("xai", Chat, "https://api.x.ai/v1", "XAI_BASE_URL", ["XAI_API_KEY"], OLD),
     provider!(
         "mistral",
@@ -86,7 +93,14 @@ pub(crate) const PROVIDERS: &[Provider] = &[
         "https://api.mistral.ai/v1",
         "MISTRAL_BASE_URL",
         ["MISTRAL_API_KEY"],
-        Quirks { any_tool: true, random_seed: true, no_stream_options: true, nine_letter_ids: true, ..OLD }
+        Quirks {
+            any_tool: true,
+            random_seed: true,
+            no_stream_options: true,
+            nine_letter_ids: true,
+            efforts: Efforts::NoneOrHigh,
+            ..OLD
+        }
     ),
     provider!("vllm", Chat, "http://127.0.0.1:8000/v1", "VLLM_BASE_URL", ["VLLM_API_KEY"], OPEN),
     provider!("llamacpp", Chat, "http://127.0.0.1:8080/v1", "LLAMACPP_BASE_URL", ["LLAMACPP_API_KEY"], OPEN),

@@ -1,5 +1,7 @@
 //! How servers that speak OpenAI's chat format differ from it.
 
+use crate::request::Effort;
+
 /// What a server wants otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Quirks {
@@ -29,6 +31,50 @@ pub(crate) struct Quirks {
     pub(crate) no_cache_key: bool,
     /// The ids of calls are nine letters and digits, and others are refused.
     pub(crate) nine_letter_ids: bool,
+    /// Which words for effort are known.
+    pub(crate) efforts: Efforts,
+}
+
+/// Which words for effort a server knows. Others are refused, so the nearest one is said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Efforts {
+    /// Those of OpenAI: `none`, `minimal`, `low`, `medium`, `high` and `xhigh`. `max` is known to its newest models only.
+    #[default]
+    All,
+    /// `none` and `high`: Mistral.
+    NoneOrHigh,
+    /// `low`, `medium` and `high`, and for Qwen `none` and `default`: Groq.
+    Groq,
+}
+
+impl Efforts {
+    /// Returns the nearest word.
+    pub(crate) fn word(self, model: &str, effort: Effort) -> &'static str {
+        let is_little = matches!(effort, Effort::None | Effort::Minimal);
+        match (self, effort) {
+            (Self::All, Effort::Max) => "xhigh",
+            (Self::All, _) => effort.name(),
+            (Self::NoneOrHigh, _) => {
+                if is_little {
+                    "none"
+                } else {
+                    "high"
+                }
+            }
+            (Self::Groq, _) if model.contains("qwen") => {
+                if is_little {
+                    "none"
+                } else {
+                    "default"
+                }
+            }
+            // It cannot be kept from thinking.
+            (Self::Groq, Effort::None) if model.contains("gpt-oss") => "low",
+            (Self::Groq, Effort::Minimal) => "low",
+            (Self::Groq, Effort::Max) => "high",
+            (Self::Groq, _) => effort.name(),
+        }
+    }
 }
 
 impl Quirks {
@@ -47,5 +93,22 @@ impl Quirks {
         top_k: false,
         no_cache_key: false,
         nine_letter_ids: false,
+        efforts: Efforts::All,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn efforts_are_said_in_words_that_the_server_knows() {
+        let efforts = [Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::Max];
+        let words = |known: Efforts, model: &str| efforts.map(|effort| known.word(model, effort)).join(" ");
+        assert_eq!(words(Efforts::All, "m"), "none minimal low medium high xhigh");
+        assert_eq!(words(Efforts::NoneOrHigh, "magistral-medium-latest"), "none none high high high high");
+        assert_eq!(words(Efforts::Groq, "openai/gpt-oss-120b"), "low low low medium high high");
+        assert_eq!(words(Efforts::Groq, "qwen/qwen3-32b"), "none none default default default default");
+        assert_eq!(words(Efforts::Groq, "m"), "none low low medium high high");
+    }
 }

@@ -6,7 +6,7 @@ use super::super::body::merge;
 use super::super::wire::Header;
 use crate::media::Media;
 use crate::message::{Part, ToolResult};
-use crate::request::{Effort, OutputSchema, Request, ToolChoice};
+use crate::request::{OutputSchema, Request, ToolChoice};
 use crate::secret::Secret;
 
 pub(super) fn headers(key: Option<&Secret>) -> Vec<Header> {
@@ -16,14 +16,6 @@ pub(super) fn headers(key: Option<&Secret>) -> Vec<Header> {
 /// Writes a number as it was meant: 0.2, not the 0.20000000298 that is nearest to it in 32 bits.
 pub(super) fn number(number: f32) -> Value {
     number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
-}
-
-/// `max` is known to the newest models only, `xhigh` to those before them too.
-pub(super) fn effort(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Max => "xhigh",
-        Effort::None | Effort::Minimal | Effort::Low | Effort::Medium | Effort::High => effort.name(),
-    }
 }
 
 /// Puts the caller's own fields over those made here.

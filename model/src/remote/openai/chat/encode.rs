@@ -18,7 +18,7 @@ pub(super) fn body(model: &str, request: &Request, quirks: &Quirks) -> Result<Va
         body.insert("stream_options".into(), json!({"include_usage": true}));
     }
     tools(&mut body, request, quirks);
-    sampling(&mut body, request, quirks);
+    sampling(&mut body, model, request, quirks);
     if let Some(output) = &request.output {
         body.insert("response_format".into(), response_format(output, quirks));
     }
@@ -67,7 +67,7 @@ fn tool_choice(choice: &ToolChoice, quirks: &Quirks) -> Value {
     }
 }
 
-fn sampling(body: &mut Map<String, Value>, request: &Request, quirks: &Quirks) {
+fn sampling(body: &mut Map<String, Value>, model: &str, request: &Request, quirks: &Quirks) {
     let limit = if quirks.old_max_tokens { "max_tokens" } else { "max_completion_tokens" };
     body.extend(request.output_tokens_max.map(|tokens| (limit.into(), tokens.into())));
     body.extend(request.temperature.map(|temperature| ("temperature".into(), shared::number(temperature))));
@@ -78,7 +78,7 @@ fn sampling(body: &mut Map<String, Value>, request: &Request, quirks: &Quirks) {
     if !request.stop.is_empty() {
         body.insert("stop".into(), json!(request.stop));
     }
-    if let Some(effort) = request.effort.map(shared::effort) {
+    if let Some(effort) = request.effort.map(|effort| quirks.efforts.word(model, effort)) {
         match quirks.reasoning_object {
             true => body.insert("reasoning".into(), json!({"effort": effort})),
             false => body.insert("reasoning_effort".into(), effort.into()),

@@ -26,7 +26,7 @@ pub(super) fn body(model: &str, request: &Request, quirks: &Quirks) -> Result<Va
     body.extend(request.output_tokens_max.map(|tokens| ("max_output_tokens".into(), tokens.into())));
     body.extend(request.temperature.map(|temperature| ("temperature".into(), shared::number(temperature))));
     body.extend(request.top_p.map(|top_p| ("top_p".into(), shared::number(top_p))));
-    body.extend(request.effort.map(|effort| ("reasoning".into(), reasoning(effort))));
+    body.extend(request.effort.map(|effort| ("reasoning".into(), reasoning(model, effort, quirks))));
     if let Some(output) = &request.output {
         body.insert("text".into(), json!({"format": format(output, quirks)}));
     }
@@ -108,10 +108,10 @@ fn format(output: &OutputSchema, quirks: &Quirks) -> Value {
     Value::Object(format)
 }
 
-fn reasoning(effort: Effort) -> Value {
+fn reasoning(model: &str, effort: Effort, quirks: &Quirks) -> Value {
     match effort {
         Effort::None => json!({"effort": "none"}),
-        _ => json!({"effort": shared::effort(effort), "summary": "auto"}),
+        _ => json!({"effort": quirks.efforts.word(model, effort), "summary": "auto"}),
     }
 }
 

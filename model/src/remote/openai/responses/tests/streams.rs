@@ -344,7 +344,9 @@ fn calls_end_even_if_the_server_does_not_say_so() {
     let delta = r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}"#;
     let output = r#"[{"type":"message"},{"type":"function_call","call_id":"b","name":"f","arguments":"{\"x\":1}"}]"#;
     let end = format!(r#"{{"type":"response.completed","response":{{"output":{output}}}}}"#);
-    check(&[&added(0, "a"), &added(1, "b"), delta, &end], expect![[r#"
+    check(
+        &[&added(0, "a"), &added(1, "b"), delta, &end],
+        expect![[r#"
         {"event":"tool_call_start","index":0,"id":"a","name":"f"}
         {"event":"tool_call_start","index":1,"id":"b","name":"f"}
         {"event":"tool_call_arguments","index":0,"text":"{}"}
@@ -352,5 +354,6 @@ fn calls_end_even_if_the_server_does_not_say_so() {
         {"event":"tool_call_end","index":0}
         {"event":"tool_call_arguments","index":1,"text":"{\"x\":1}"}
         {"event":"tool_call_end","index":1}
-        {"event":"finish","finish":"tool_calls"}"#]]);
+        {"event":"finish","finish":"tool_calls"}"#]],
+    );
 }
