@@ -30,7 +30,7 @@ pub struct Model {
     /// Around all layers, so that each attempt counts against a rate and a budget.
     retry: Option<Retry>,
     /// Who answers when it cannot, in this order.
-    others: Vec<Model>,
+    others: Vec<Self>,
 }
 
 impl Model {
@@ -201,12 +201,15 @@ impl Model {
         Self { chat, retry: None, others: Vec::new(), ..self }
     }
 
-    fn layer(mut self, layer: &dyn Fn(Arc<dyn ChatModel>, &Self) -> Arc<dyn ChatModel>) -> Self {
+    fn layer(mut self, layer: Layer<'_>) -> Self {
         self.chat = layer(self.chat.clone(), &self);
         self.others = std::mem::take(&mut self.others).into_iter().map(|other| other.layer(layer)).collect();
         self
     }
 }
+
+/// Puts something around what a model asks with.
+type Layer<'a> = &'a dyn Fn(Arc<dyn ChatModel>, &Model) -> Arc<dyn ChatModel>;
 
 /// The message with arguments that any provider takes back: those which cannot be read become an empty object.
 fn readable(message: &Message) -> Message {
