@@ -66,6 +66,7 @@ const ERRORS: &[&str] = &[
     "groq/pai__test_groq__test_tool_use_failed_error_streaming__01",
     "groq/pai__test_groq__test_tool_use_failed_error_streaming_with_text__01",
     "openrouter/pai__test_openrouter__test_openrouter_stream_error__01",
+    "anthropic/vercel__spliced-message-start",
 ];
 
 /// Recordings that are no answers to a request for one, though they look like it.

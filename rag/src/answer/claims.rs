@@ -242,7 +242,7 @@ impl<'a> Claim<'a> {
         let is_quoted = |quote: &&str| !matches!(check(quote, passage, range.clone()), Verdict::Unsupported);
         let is_met = self.numbers.iter().all(is_counted)
             && self.names.iter().all(|name| terms.contains(name))
-            && self.quotes.iter().all(|quote| is_quoted(quote));
+            && self.quotes.iter().all(is_quoted);
         is_met.then(|| self.terms.intersection(&terms).count())
     }
 
