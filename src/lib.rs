@@ -58,7 +58,7 @@
 //! | `code` | structure of source code | |
 //! | `full` | all of them | |
 //!
-//! This crate only brings the others together: [`model`] speaks with language models, [`agent`] runs graphs of steps
+//! This crate only brings the others together: [`mod@model`] speaks with language models, [`agent`] runs graphs of steps
 //! durably, [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and answers.
 
 pub use lorewell_agent as agent;
