@@ -25,7 +25,8 @@ async fn main() -> Result<()> {
             AskEvent::Answer(answer) => {
                 println!();
                 for citation in &answer.citations {
-                    println!("[{}] {} {:?}", citation.number, citation.reference, citation.standing);
+                    let place = citation.reference.rsplit('/').next().unwrap_or_default();
+                    println!("[{}] {place} {:?}", citation.number, citation.standing);
                 }
                 if let Some(why) = answer.abstained {
                     println!("no answer: {why}");

@@ -84,7 +84,7 @@ fn cited_answer() {
         expect![[r#"
             1 of 1 passages used
             "Unused parts can be returned within 30 days." [1]
-            [1] docs/returns.md:3 Verified
+            [1] returns.md:3 Verified
         "#]],
     );
 }
