@@ -1,5 +1,7 @@
 //! What the tests of both formats share: streams are played in one piece and cut at every byte, which must not matter.
 
+use serde_json::Value;
+
 use crate::event::Event;
 use crate::fold::{Fold, Reply};
 use crate::remote::Format;
@@ -34,9 +36,38 @@ pub(super) fn play_raw(format: Format, stream: &str) -> (Vec<Event>, Result<()>)
     (events, result)
 }
 
+/// Puts the fields of a value into alphabetical order: whether they keep their own is for the program that is built to say.
+pub(super) fn ordered(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().map(|(name, value)| (name.clone(), ordered(value))).collect();
+            fields.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(ordered).collect(),
+        _ => value.clone(),
+    }
+}
+
+fn ordered_event(event: &Event) -> Event {
+    let mut event = event.clone();
+    let opaque = match &mut event {
+        Event::TextEnd { opaque } | Event::ReasoningEnd { opaque } | Event::ToolCallEnd { opaque, .. } => {
+            opaque.as_deref_mut()
+        }
+        Event::Citation { citation } => citation.opaque.as_deref_mut(),
+        Event::Opaque { opaque } => Some(opaque),
+        _ => None,
+    };
+    if let Some(opaque) = opaque {
+        opaque.value = ordered(&opaque.value);
+    }
+    event
+}
+
 /// Returns the events, one in a line, and the error if there is one.
 pub(super) fn shown((events, result): (Vec<Event>, Result<()>)) -> String {
-    let mut lines: Vec<_> = events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+    let mut lines: Vec<_> = events.iter().map(|event| serde_json::to_string(&ordered_event(event)).unwrap()).collect();
     lines.extend(result.err().map(|error| format!("{error:?}")));
     lines.join("\n")
 }

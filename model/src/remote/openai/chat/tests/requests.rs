@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::super::super::super::quirks::Quirks;
 use super::super::super::super::wire::Wire as _;
+use super::super::super::testing::ordered;
 use super::super::Chat;
 use crate::message::{Opaque, Reasoning, ToolResult};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 #[expect(clippy::needless_pass_by_value, reason = "as it is written")]
 fn check(request: Request, quirks: Quirks, expected: Expect) {
     let body = Chat.body("m", &request, &quirks).unwrap();
-    expected.assert_eq(&format!("{body:#}"));
+    expected.assert_eq(&format!("{:#}", ordered(&body)));
 }
 
 fn tool() -> ToolSpec {
@@ -27,7 +28,8 @@ fn tool() -> ToolSpec {
 }
 
 fn output() -> OutputSchema {
-    OutputSchema::new("peak", json!({"type": "object", "properties": {"name": {"type": "string"}}}))
+    // In alphabetical order, as the text that it becomes is in no other one either way.
+    OutputSchema::new("peak", json!({"properties": {"name": {"type": "string"}}, "type": "object"}))
 }
 
 /// A conversation with everything in it.
@@ -353,7 +355,7 @@ fn thoughts_go_back_to_those_who_want_them() {
             body["messages"].as_array().unwrap().iter().find(|message| message["role"] == "assistant").cloned();
         let mut assistant = assistant.unwrap();
         assistant.as_object_mut().unwrap().remove("tool_calls");
-        assistant.to_string()
+        ordered(&assistant).to_string()
     };
     expect![[r#"{"content":"Let me look","reasoning_content":"Hm","role":"assistant"}"#]]
         .assert_eq(&assistant(&Quirks { echo_reasoning: true, ..Quirks::default() }));

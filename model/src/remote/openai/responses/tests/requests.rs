@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::super::super::quirks::Quirks;
 use super::super::super::super::wire::Wire as _;
-use super::super::super::testing::{play, reply};
+use super::super::super::testing::{ordered, play, reply};
 use super::super::Responses;
 use crate::message::{Opaque, Reasoning, Text, ToolResult};
 use crate::remote::Format;
@@ -16,7 +16,7 @@ use crate::{
 #[expect(clippy::needless_pass_by_value, reason = "as it is written")]
 fn check(request: Request, quirks: Quirks, expected: Expect) {
     let body = Responses.body("o3", &request, &quirks).unwrap();
-    expected.assert_eq(&format!("{body:#}"));
+    expected.assert_eq(&format!("{:#}", ordered(&body)));
 }
 
 /// A conversation with everything in it.
