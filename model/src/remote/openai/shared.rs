@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::body::merge;
+pub(super) use super::super::body::number;
 use super::super::wire::Header;
 use crate::media::Media;
 use crate::message::{Part, ToolResult};
@@ -11,11 +12,6 @@ use crate::secret::Secret;
 
 pub(super) fn headers(key: Option<&Secret>) -> Vec<Header> {
     key.map(|key| Header::secret("authorization", format!("Bearer {}", key.reveal()))).into_iter().collect()
-}
-
-/// Writes a number as it was meant: 0.2, not the 0.20000000298 that is nearest to it in 32 bits.
-pub(super) fn number(number: f32) -> Value {
-    number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 /// Puts the caller's own fields over those made here.
