@@ -1,14 +1,19 @@
 //! Plays recorded answers of real providers through the decoders. The recordings are not part of this repository: set
 //! `LOREWELL_RECORDINGS` to a folder with one folder for each provider, in which an answer is a file that ends in
 //! `.response.sse`, `.response.ndjson` or `.response.json`, beside a `.status`. `LOREWELL_RECORDINGS_ONLY` may name some
-//! of the formats and folders, such as `Chat,xai-responses`.
+//! of the formats and folders, such as `Chat,xai-responses`. What was read is put into a request, too, and held against the
+//! types that the providers publish.
+
+mod schemas;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use lorewell_model::remote::Format;
-use lorewell_model::{Error, Event, Fold};
+use lorewell_model::{Error, Event, Fold, Message, Request, ToolResult};
+
+use crate::schemas::Bodies;
 
 /// Which format each folder speaks.
 const FORMATS: &[(Format, &[&str])] = &[
@@ -69,6 +74,24 @@ const ERRORS: &[&str] = &[
     "anthropic/vercel__spliced-message-start",
 ];
 
+/// Recordings with items that a provider made itself and gets back as they were, for which its client has no type, or one
+/// of a beta only.
+const UNTYPED: &[&str] = &[
+    "_file_search_tool_with_results__04",
+    "_model_web_search_tool_stream__",
+    "__anthropic-compaction",
+    "__anthropic-fallback",
+    "__anthropic-mcp",
+    "__anthropic-web-fetch-tool-20260209",
+    "__openai-custom-tool",
+    "__xai-",
+    "_anthropic_compaction_",
+    "_anthropic_mcp_",
+    "_advisor_tool_",
+    "-advisor-",
+    "-unknown-finish-reason-",
+];
+
 /// Recordings that are no answers to a request for one, though they look like it.
 const OTHERS: &[&str] = &["_batch_with_"];
 
@@ -98,13 +121,13 @@ fn decode(format: Format, bytes: &[u8], size: usize) -> (Vec<Event>, Result<(), 
     (events, result)
 }
 
-/// Checks an answer; returns how many events it has, or what is wrong.
-fn check(format: Format, bytes: &[u8]) -> Result<usize, String> {
+/// Checks an answer; returns it with how many events it has, or what is wrong.
+fn check(format: Format, bytes: &[u8]) -> Result<(Message, usize), String> {
     let (events, result) = decode(format, bytes, bytes.len().max(1));
     result.map_err(|error| format!("{error:?}"))?;
     let mut fold = Fold::new();
     events.iter().try_for_each(|event| fold.push(event)).map_err(|error| format!("{error:?}"))?;
-    fold.reply().map_err(|error| format!("{error:?}"))?;
+    let reply = fold.reply().map_err(|error| format!("{error:?}"))?;
     let finishes = events.iter().filter(|event| matches!(event, Event::Finish { .. })).count();
     if finishes != 1 || !matches!(events.last(), Some(Event::Finish { .. })) {
         return Err(format!("{finishes} ends, and the last event is {:?}", events.last()));
@@ -114,7 +137,24 @@ fn check(format: Format, bytes: &[u8]) -> Result<usize, String> {
             return Err(format!("other events in pieces of {size} bytes"));
         }
     }
-    Ok(events.len())
+    Ok((reply.message, events.len()))
+}
+
+/// Goes on after an answer.
+fn next(message: Message) -> Request {
+    let results: Vec<_> = message.tool_calls().map(|call| ToolResult::new(call, "done")).collect();
+    let request = Request::from("Go on.").message(message);
+    let request = if results.is_empty() { request } else { request.message(Message::results(results)) };
+    request.message(Message::user("Thanks."))
+}
+
+/// A model that a request may name.
+fn model(format: Format) -> &'static str {
+    match format {
+        Format::Anthropic => "claude-sonnet-4-20250514",
+        Format::Gemini => "gemini-3-pro",
+        _ => "gpt-5.5",
+    }
 }
 
 fn answers(folder: &Path) -> Vec<PathBuf> {
@@ -144,6 +184,7 @@ fn recorded_answers_can_be_read() {
     let only = std::env::var("LOREWELL_RECORDINGS_ONLY").unwrap_or_default();
     let mut counts = BTreeMap::new();
     let mut wrong = Vec::new();
+    let mut bodies = Bodies::new();
     let is_error = |name: &str| ERRORS.iter().any(|error| name.starts_with(error));
     let is_wanted = |name: &str| only.is_empty() || only.split(',').any(|wanted| wanted == name);
     for (format, providers) in FORMATS {
@@ -161,7 +202,13 @@ fn recorded_answers_can_be_read() {
                 match check(*format, &body) {
                     Err(_) if is_error(&name) => {}
                     Ok(_) if is_error(&name) => wrong.push(format!("{name}: its error was not seen")),
-                    Ok(events) => (*answers_n, *events_n) = (*answers_n + 1, *events_n + events),
+                    Ok((message, events)) => {
+                        (*answers_n, *events_n) = (*answers_n + 1, *events_n + events);
+                        let is_untyped = UNTYPED.iter().any(|untyped| name.contains(untyped));
+                        if let Some(bodies) = bodies.as_mut().filter(|_| !is_untyped) {
+                            bodies.push(*format, model(*format), &name, &next(message));
+                        }
+                    }
                     Err(error) => wrong.push(format!("{name}: {error}")),
                 }
             }
@@ -169,6 +216,9 @@ fn recorded_answers_can_be_read() {
     }
     for (provider, (answers, events)) in &counts {
         println!("{provider}: {answers} answers, {events} events");
+    }
+    if let Some(bodies) = bodies {
+        bodies.check();
     }
     assert!(wrong.is_empty(), "{} of them cannot be read:\n{}", wrong.len(), wrong.join("\n"));
 }

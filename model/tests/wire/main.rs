@@ -5,6 +5,9 @@ mod compatible;
 mod failures;
 mod hostile;
 mod requests;
+mod schemas;
+#[path = "../schemas/mod.rs"]
+mod schemas_of_clients;
 
 use std::time::Duration;
 

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::{PROVIDERS, open, opened};
 
-const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+pub(crate) const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 
-fn weather() -> ToolSpec {
+pub(crate) fn weather() -> ToolSpec {
     let schema = json!({
         "type": "object",
         "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},

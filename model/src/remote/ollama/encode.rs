@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::NAME;
+use super::{NAME, schema};
 use crate::media::Media;
 use crate::message::{Message, Part, Reasoning, Role, ToolResult};
-use crate::remote::body::{arguments_object, merge, number, object_schema};
+use crate::remote::body::{arguments_object, merge, number};
 use crate::request::{Effort, Request, ToolChoice, ToolSpec};
 use crate::{Error, Kind, Result};
 
@@ -84,7 +84,7 @@ fn say(message: &Message, messages: &mut Vec<Value>) -> Result<()> {
         match part {
             Part::Image(media) | Part::File(media) => images.push(image(media)?),
             Part::ToolCall(call) => {
-                let function = json!({ "name": call.name, "arguments": arguments_object(call) });
+                let function = json!({ "index": calls.len(), "name": call.name, "arguments": arguments_object(call) });
                 calls.push(json!({ "id": call.id, "type": "function", "function": function }));
             }
             Part::ToolResult(result) => messages.push(tool(result)?),
@@ -162,7 +162,7 @@ fn tools(request: &Request) -> Result<Vec<Value>> {
 }
 
 fn function(tool: &ToolSpec) -> Value {
-    let parameters = object_schema(&tool.parameters);
+    let parameters = schema::kept(&tool.parameters);
     let function = json!({ "name": tool.name, "description": tool.description, "parameters": parameters });
     json!({ "type": "function", "function": function })
 }

@@ -1,9 +1,11 @@
 //! Ollama's own chat: lines of JSON, calls that come whole, and options that only a server of one's own has. `encode` makes
-//! requests, `decode` reads answers and errors. Every request says how large the model's window must be (`num_ctx`), because
+//! requests, `schema` fits the schemas
+//! of tools, `decode` reads answers and errors. Every request says how large the model's window must be (`num_ctx`), because
 //! the server would otherwise cut long conversations off.
 
 mod decode;
 mod encode;
+mod schema;
 #[cfg(test)]
 mod tests;
 

@@ -85,11 +85,11 @@ fn what_was_read_goes_back_wherever_it_was_cut() {
                   "thinking": "Paris it is.",
                   "tool_calls": [
                     {
-                      "function": {"arguments": {"city": "Paris"}, "name": "weather"},
+                      "function": {"arguments": {"city": "Paris"}, "index": 0, "name": "weather"},
                       "id": "made_8756b879d11f84ee_0",
                       "type": "function"
                     },
-                    {"function": {"arguments": {}, "name": "now"}, "id": "call_x", "type": "function"}
+                    {"function": {"arguments": {}, "index": 1, "name": "now"}, "id": "call_x", "type": "function"}
                   ]
                 },
                 {
@@ -223,7 +223,7 @@ fn results_carry_pictures_and_thoughts_of_others_stay_away() {
             {
               "content": "",
               "role": "assistant",
-              "tool_calls": [{"function": {"arguments": {}, "name": "draw"}, "id": "1", "type": "function"}]
+              "tool_calls": [{"function": {"arguments": {}, "index": 0, "name": "draw"}, "id": "1", "type": "function"}]
             },
             {"content": "here", "images": ["cG5n"], "role": "tool", "tool_call_id": "1", "tool_name": "draw"}
           ],
