@@ -57,7 +57,7 @@ fn providers(session: &Session) -> Result<Exit> {
             KeySource::Environment(variable) => variable,
             _ => "keys.json".to_owned(),
         });
-        served.push(Served { provider: info.name, address: address(&info), needs_key: info.needs_key, key });
+        served.push(Served { provider: info.name, address: info.address(), needs_key: info.needs_key, key });
     }
     if session.global.json {
         session.json(&Providers { model, providers: served })?;
@@ -81,13 +81,6 @@ fn providers(session: &Session) -> Result<Exit> {
         None => "No model in use; choose one with `lorewell model use PROVIDER:MODEL`.".to_owned(),
     });
     Ok(Exit::Done)
-}
-
-/// Returns where a provider is: providers document one variable each that says otherwise.
-fn address(info: &remote::ProviderInfo) -> String {
-    let name = info.name.strip_suffix("-chat").unwrap_or(info.name).to_uppercase();
-    let set = crate::folders::non_empty(&format!("{name}_BASE_URL"));
-    set.filter(|url| !url.trim().is_empty()).unwrap_or_else(|| info.base_url.to_owned())
 }
 
 #[derive(Serialize)]

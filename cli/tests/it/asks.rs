@@ -12,12 +12,12 @@ fn a_model_answers_with_checked_citations() {
         &place,
         "ask --model mock:cite \"how much is the deposit for a cargo bike?\"",
         str![[r#"
-"deposit is 100 euros for a cargo bike and 20 euros for a children's bike." [1]
+"The deposit is 100 euros for a cargo bike and 20 euros for a children's bike." [1]
 
 [1] library/bike-library.md:21-22  The bike library > How it works  verified
 2> engine: mock:cite - each sentence is held against your documents
 2> 
-2> 16 of 16 passages used - 2,003 in / 16 out - $0
+2> 16 of 16 passages used - 2,003 in / 17 out - $0
 2> [TIME] s - open a source: lorewell show 1 --open
 exit 0
 
@@ -76,6 +76,10 @@ exit 3
 
 "#]]
     );
+    let cut = ask(Manner::Cut("The deposit is 100 euros for a cargo bike [1]. It is paid"));
+    assert!(cut.contains("! the answer is cut off: the model reached the limit of tokens\n"), "{cut}");
+    let mute = ask(Manner::Cut(""));
+    assert!(mute.contains("(the model reached the limit of tokens before it said anything)"), "{mute}");
 }
 
 #[test]

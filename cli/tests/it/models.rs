@@ -224,6 +224,20 @@ exit 1
 
 /// The variable of each provider's address is derived from its name here, and written down in a table there.
 #[test]
+fn the_models_of_a_server_are_listed() {
+    let (place, server) = (Place::empty(), Server::start(Manner::Whole("")));
+    let list = |flags: &[&str]| {
+        let mut command = place.command();
+        place
+            .finish(command.env("COMPATIBLE_BASE_URL", &server.address).args(["model", "ls", "compatible"]).args(flags))
+    };
+    assert_eq!(list(&[]).stdout, "compatible:large\ncompatible:small\n");
+    let listed: serde_json::Value = serde_json::from_str(&list(&["--json"]).stdout).unwrap();
+    assert_eq!(listed["models"], serde_json::json!([{"id": "large"}, {"id": "small"}]));
+    assert_eq!(list(&["--jsonl"]).stdout.lines().count(), 2);
+}
+
+#[test]
 fn the_addresses_shown_are_those_that_are_used() {
     let place = Place::empty();
     let providers = place.json("model ls --json");

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 pub(crate) enum Manner {
     /// Words, then the end.
     Whole(&'static str),
+    /// Words, then the end, because there may be no more of them.
+    Cut(&'static str),
     /// Words, and then nothing more, while the connection stays open.
     Hanging(&'static str),
     /// An error with a status; the key that came is part of its words.
@@ -51,12 +53,19 @@ impl Server {
 
 fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Value>>) -> std::io::Result<()> {
     let (key, body) = request(&stream)?;
+    // What has no body asks which models there are.
+    if body.is_empty() {
+        let models = serde_json::json!({"object": "list", "data": [{"id": "large"}, {"id": "small"}]});
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n";
+        return stream.write_all(format!("{head}{models}").as_bytes());
+    }
     if let Ok(body) = serde_json::from_slice(&body) {
         log.lock().unwrap().push(body);
     }
-    let (words, ends) = match manner {
-        Manner::Whole(words) => (words, true),
-        Manner::Hanging(words) => (words, false),
+    let (words, end) = match manner {
+        Manner::Whole(words) => (words, Some("stop")),
+        Manner::Cut(words) => (words, Some("length")),
+        Manner::Hanging(words) => (words, None),
         Manner::Refusing(status) => {
             let body = serde_json::json!({"error": {"message": format!("Incorrect API key provided: {key}")}});
             let head = format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n");
@@ -68,11 +77,11 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Val
         let choice = serde_json::json!({"index": 0, "delta": {"content": word}, "finish_reason": null});
         event(&mut stream, &serde_json::json!({"id": "1", "model": "m", "choices": [choice]}))?;
     }
-    if !ends {
+    let Some(end) = end else {
         // Until the other side has had enough.
         return stream.read(&mut [0]).map(drop);
-    }
-    let choice = serde_json::json!({"index": 0, "delta": {}, "finish_reason": "stop"});
+    };
+    let choice = serde_json::json!({"index": 0, "delta": {}, "finish_reason": end});
     let usage = serde_json::json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
     event(&mut stream, &serde_json::json!({"id": "1", "model": "m", "choices": [choice], "usage": usage}))?;
     stream.write_all(b"data: [DONE]\n\n")

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,24 @@ struct Take {
 struct Failed {
     kind: Kind,
     message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Duration>,
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        Self { kind: error.kind(), message: error.to_string(), retry_after: error.retry_after() }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(Failed { kind, message, retry_after }: Failed) -> Self {
+        let error = Self::new(kind, message);
+        match retry_after {
+            Some(wait) => error.after(wait),
+            None => error,
+        }
+    }
 }
 
 impl Cassette {
@@ -196,24 +215,53 @@ impl ChatModel for Recorded {
         let (inner, cassette, model) = (self.inner.clone(), self.cassette.clone(), (*self.name).clone());
         Events::new(async_stream::stream! {
             let mut events = inner.stream(request.clone());
-            let mut take = Take { model, request, events: Vec::new(), error: None };
+            let mut taking = Taking { cassette, take: Some(Take { model, request, events: Vec::new(), error: None }) };
             while let Some(event) = events.next().await {
-                match &event {
-                    Ok(event) => take.events.push(event.clone()),
-                    Err(error) => {
-                        take.error = Some(Failed { kind: error.kind(), message: error.to_string() });
-                    }
-                }
                 // It is written before its end is known, so that whoever knows the end finds it there.
-                if matches!(event, Err(_) | Ok(Event::Finish { .. }))
-                    && let Err(error) = cassette.write(&take)
-                {
+                if let Err(error) = taking.see(&event) {
                     yield Err(error);
                     return;
                 }
                 yield event;
             }
         })
+    }
+}
+
+/// A recording on its way. One that is dropped before its end is written, too: what was heard of it, and that no more was.
+#[derive(Debug)]
+struct Taking {
+    cassette: Cassette,
+    /// Gone when it is written.
+    take: Option<Take>,
+}
+
+impl Taking {
+    fn see(&mut self, event: &Result<Event>) -> Result<()> {
+        let Some(take) = &mut self.take else { return Ok(()) };
+        match event {
+            Ok(event) => take.events.push(event.clone()),
+            Err(error) => take.error = Some(error.into()),
+        }
+        match event {
+            Err(_) | Ok(Event::Finish { .. }) => self.write(),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.take.take().map_or(Ok(()), |take| self.cassette.write(&take))
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        let Some(take) = &mut self.take else { return };
+        let error = Error::new(Kind::Cancelled, "whoever asked stopped listening here when it was recorded");
+        take.error = Some((&error).into());
+        if let Err(error) = self.write() {
+            tracing::warn!(%error, "an answer that was broken off is not on the cassette");
+        }
     }
 }
 
@@ -232,8 +280,8 @@ impl ChatModel for Player {
             for event in take.events {
                 yield event;
             }
-            if let Some(Failed { kind, message }) = take.error {
-                Err(Error::new(kind, message))?;
+            if let Some(failed) = take.error {
+                Err(Error::from(failed))?;
             }
         })
     }

@@ -243,6 +243,28 @@ async fn a_request_that_drifted_is_shown() {
 }
 
 #[tokio::test]
+async fn what_is_dropped_is_recorded_as_far_as_it_was_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dropped.jsonl");
+    let script = Script::new([Message::assistant("one two three")]).then_fail(Kind::RateLimited, "slower");
+    let recorded = named(script).record(&Cassette::create(&path).unwrap());
+    let mut events = recorded.stream("count");
+    let heard = [events.next().await.unwrap().unwrap(), events.next().await.unwrap().unwrap()];
+    drop(events);
+    recorded.chat("again").await.unwrap_err();
+    let cassette = Cassette::open(&path).unwrap();
+    let played = cassette.model("mock:test").unwrap();
+    let mut events = played.stream("count");
+    for event in heard {
+        assert_eq!(events.next().await.unwrap().unwrap(), event);
+    }
+    let error = events.next().await.unwrap().unwrap_err();
+    assert!(error.kind() == Kind::Cancelled && error.to_string().contains("stopped listening"), "{error}");
+    assert_eq!(played.chat("again").await.unwrap_err().kind(), Kind::RateLimited);
+    assert_eq!(cassette.unplayed(), 0);
+}
+
+#[tokio::test]
 async fn a_cassette_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.jsonl");

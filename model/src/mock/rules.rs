@@ -91,13 +91,29 @@ fn cited(prompt: &str) -> Option<String> {
         let (_, text) = rest.split_once('>')?;
         Some((id, text.split("</passage>").next()?))
     });
-    let sentences = passages
-        .flat_map(|(id, text)| text.split_inclusive(['.', '!', '?', '\n']).map(move |sentence| (id, sentence.trim())));
-    let full = sentences.filter(|(_, sentence)| sentence.ends_with(['.', '!', '?']));
-    let best = full
-        .map(|(id, sentence)| (shared(sentence), id, sentence))
+    let sentences = passages.flat_map(|(id, text)| sentences(text).into_iter().map(move |sentence| (id, sentence)));
+    let best = sentences
+        .map(|(id, sentence)| (shared(&sentence), id, sentence))
         .reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.filter(|(shared, ..)| *shared * 2 > asked.len()).map(|(_, id, sentence)| format!("\"{sentence}\" [{id}]"))
+}
+
+/// Cuts paragraphs into sentences, each on one line. What has no stop is none.
+fn sentences(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for paragraph in text.split("\n\n") {
+        let mut sentence = String::new();
+        for word in paragraph.split_whitespace() {
+            if !sentence.is_empty() {
+                sentence.push(' ');
+            }
+            sentence.push_str(word);
+            if word.ends_with(['.', '!', '?']) {
+                found.push(std::mem::take(&mut sentence));
+            }
+        }
+    }
+    found
 }
 
 impl ChatModel for Rules {

@@ -15,12 +15,22 @@ use crate::{Error, Kind, Result};
 pub struct ProviderInfo {
     /// Its name, which stands before the colon in the name of a model.
     pub name: &'static str,
-    /// Where it is.
+    /// Where it is, unless something says otherwise.
     pub base_url: &'static str,
+    /// The variable of the environment that says otherwise.
+    pub base_url_variable: &'static str,
     /// The variables of the environment in which a key is looked for.
     pub key_variables: &'static [&'static str],
     /// Whether it must have one.
     pub needs_key: bool,
+}
+
+impl ProviderInfo {
+    /// Returns where a request goes: what the environment says, or else where the provider is.
+    #[must_use]
+    pub fn address(&self) -> String {
+        set_in(self.base_url_variable).unwrap_or_else(|| self.base_url.to_owned())
+    }
 }
 
 /// Returns the providers that are known.
@@ -28,6 +38,7 @@ pub fn providers() -> impl Iterator<Item = ProviderInfo> {
     PROVIDERS.iter().map(|provider| ProviderInfo {
         name: provider.name,
         base_url: provider.base_url,
+        base_url_variable: provider.base_url_variable,
         key_variables: provider.key_variables,
         needs_key: provider.needs_key,
     })
@@ -59,8 +70,11 @@ impl Opened {
 }
 
 fn base_url(open: &Open, provider: &Provider) -> String {
-    let set = || std::env::var(provider.base_url_variable).ok().filter(|url| !url.trim().is_empty());
-    open.base_url.clone().or_else(set).unwrap_or_else(|| provider.base_url.to_owned())
+    open.base_url.clone().or_else(|| set_in(provider.base_url_variable)).unwrap_or_else(|| provider.base_url.to_owned())
+}
+
+fn set_in(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|url| !url.trim().is_empty())
 }
 
 /// Finds the key. A server at an address of one's own may do without.

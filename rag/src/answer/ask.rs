@@ -9,11 +9,11 @@ use futures_util::{Stream, StreamExt};
 use lorewell_model::{Event, Finish, Fold, Model, Result, Usage};
 use serde::Serialize;
 
-use super::claims::{Claims, Piece};
+use super::claims::{Claims, Passage, Piece};
 use super::prompt::{self, Packed};
 use super::quote::Citation;
 use super::verify::Sources;
-use crate::index::Index;
+use crate::index::{Index, blocking};
 use crate::search::{Filter, Fusion, Hit, Hits, Meaning};
 
 /// Passages that are looked for; so many of them as fit are shown to the model.
@@ -199,7 +199,7 @@ impl AskRequest {
                     request.output_tokens_max = Some(self.output_tokens_max);
                     let sources = Sources::new(self.index.clone(), self.index.reader().await?);
                     let mut events = self.model.stream(request);
-                    let mut writing = Writing::new(packed, sources);
+                    let mut writing = Writing::new(packed, sources).await?;
                     while let Some(event) = events.next().await {
                         let event = event.map_err(|error| error.context(format!("asking `{}`", self.model.name())))?;
                         if let Some(text) = writing.take(&event).await? {
@@ -254,7 +254,9 @@ impl Written {
 struct Writing {
     fold: Fold,
     claims: Claims,
-    packed: Packed,
+    hits: Vec<Hit>,
+    /// The same passages, ready to be held against what is written.
+    passages: Vec<Passage>,
     sources: Sources,
     citations: Vec<Citation>,
     unsupported: Vec<String>,
@@ -264,10 +266,25 @@ struct Writing {
 }
 
 impl Writing {
-    fn new(packed: Packed, sources: Sources) -> Self {
+    async fn new(packed: Packed, sources: Sources) -> Result<Self> {
+        let (hits, passages) = blocking(move || {
+            let passages = packed.hits.iter().map(|hit| Passage::new(&hit.text, hit.format)).collect();
+            Ok((packed.hits, passages))
+        })
+        .await?;
         let (text, held) = (String::new(), String::new());
         let (citations, unsupported) = (Vec::new(), Vec::new());
-        Self { fold: Fold::new(), claims: Claims::default(), packed, sources, citations, unsupported, text, held }
+        Ok(Self {
+            fold: Fold::new(),
+            claims: Claims::default(),
+            hits,
+            passages,
+            sources,
+            citations,
+            unsupported,
+            text,
+            held,
+        })
     }
 
     /// Takes an event, and returns what may be shown.
@@ -304,12 +321,12 @@ impl Writing {
         let cited = match piece.marks.is_empty() {
             true if !piece.is_claim() => return Ok(piece.shown("")),
             // A model that does not mark what it says may still say what a passage says.
-            true => (0..self.packed.hits.len()).collect(),
+            true => (0..self.hits.len()).collect(),
             false => piece.marks.iter().filter_map(|mark| mark.checked_sub(1)).collect::<Vec<_>>(),
         };
         for passage in cited {
-            let Some(hit) = self.packed.hits.get(passage) else { continue };
-            let Some(range) = piece.supported_by(&hit.text, hit.format) else { continue };
+            let (Some(hit), Some(passage)) = (self.hits.get(passage), self.passages.get(passage)) else { continue };
+            let Some(range) = piece.supported_by(passage) else { continue };
             let at = hit.range.start + range.start..hit.range.start + range.end;
             let Ok(checked) = self.sources.check(&hit.path, &hit.text[range], at).await? else { continue };
             let (path, headings) = (hit.path.clone(), hit.headings.clone());
@@ -341,6 +358,9 @@ impl Writing {
             let said = reply.text();
             written.abstained = Some(match reply.finish {
                 Finish::Refused => "the model declined to answer".to_owned(),
+                Finish::Length if said.trim().is_empty() => {
+                    "the model reached the limit of tokens before it said anything".to_owned()
+                }
                 _ if said.trim().is_empty() => "the model said nothing".to_owned(),
                 _ if prompt::is_abstention(&said) => "the model found no answer in the passages".to_owned(),
                 _ => "no passage supports what the model wrote".to_owned(),

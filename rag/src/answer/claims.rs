@@ -183,27 +183,60 @@ impl Piece {
     }
 
     /// Returns where a passage says what the sentence says.
-    pub(super) fn supported_by(&self, passage: &str, format: Format) -> Option<Range<usize>> {
+    pub(super) fn supported_by(&self, passage: &Passage) -> Option<Range<usize>> {
         let claim = Claim::new(self.sentence());
-        let said: Vec<Range<usize>> = quotable(passage, format)
-            .into_iter()
-            .filter(|sentence| sentence.kind != SentenceKind::Heading)
-            .map(|sentence| sentence.range)
-            .collect();
-        let windows = (1..=WINDOW_MAX).flat_map(|length| said.windows(length));
-        let scored = windows.filter_map(|window| {
-            let range = window.first()?.start..window.last()?.end;
-            let closest = window
-                .iter()
-                .map(|sentence| &passage[sentence.clone()])
-                .reduce(|best, next| if claim.shared(next) > claim.shared(best) { next } else { best })?;
-            Some((claim.met(passage, range.clone())?, range, closest))
-        });
+        let scored = passage.windows.iter().filter_map(|window| Some((claim.met(&passage.text, window)?, window)));
         // The first of the best: shorter ones come first.
-        let best = scored.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        let (shared, window) = scored.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
         // The sentence that says most of it must not say the opposite.
-        let supports = |shared: usize, closest: &str| claim.is_met(shared) && claim.negates == negates(closest);
-        best.filter(|(shared, _, closest)| supports(*shared, closest)).map(|(_, range, _)| range)
+        let said = &passage.said[window.sentences.clone()];
+        let closest =
+            said.iter().reduce(|best, next| if claim.shared(next) > claim.shared(best) { next } else { best })?;
+        (claim.is_met(shared) && claim.negates == closest.negates).then(|| window.range.clone())
+    }
+}
+
+/// A passage, read once so that many claims can be held against it.
+#[derive(Debug)]
+pub(super) struct Passage {
+    text: String,
+    said: Vec<Said>,
+    /// Sentences that support a claim together; shorter ones first.
+    windows: Vec<Window>,
+}
+
+/// What a sentence of a passage says.
+#[derive(Debug)]
+struct Said {
+    terms: HashSet<String>,
+    negates: bool,
+}
+
+/// Neighbouring sentences of a passage.
+#[derive(Debug)]
+struct Window {
+    sentences: Range<usize>,
+    range: Range<usize>,
+    numbers: Vec<(String, Option<String>)>,
+    terms: HashSet<String>,
+}
+
+impl Passage {
+    /// Reads a passage.
+    pub(super) fn new(text: &str, format: Format) -> Self {
+        let sentences = quotable(text, format).into_iter().filter(|sentence| sentence.kind != SentenceKind::Heading);
+        let ranges: Vec<Range<usize>> = sentences.map(|sentence| sentence.range).collect();
+        let windows = (1..=WINDOW_MAX).flat_map(|length| {
+            ranges.windows(length).enumerate().filter_map(move |(first, window)| {
+                let range = window.first()?.start..window.last()?.end;
+                let said = &text[range.clone()];
+                Some(Window { sentences: first..first + length, range, numbers: numbers(said), terms: terms(said) })
+            })
+        });
+        let windows = windows.collect();
+        let said =
+            |range: &Range<usize>| Said { terms: terms(&text[range.clone()]), negates: negates(&text[range.clone()]) };
+        Self { text: text.to_owned(), said: ranges.iter().map(said).collect(), windows }
     }
 }
 
@@ -232,27 +265,25 @@ impl<'a> Claim<'a> {
     }
 
     /// How many of its words a part of the passage has; nothing if it lacks what it must have.
-    fn met(&self, passage: &str, range: Range<usize>) -> Option<usize> {
-        let said = &passage[range.clone()];
-        let (terms, counted) = (terms(said), numbers(said));
+    fn met(&self, passage: &str, window: &Window) -> Option<usize> {
         let is_counted = |(number, unit): &(String, Option<String>)| {
             let is_same = |other: &(String, Option<String>)| other.0 == *number && (unit.is_none() || other.1 == *unit);
-            counted.iter().any(is_same)
+            window.numbers.iter().any(is_same)
         };
-        let is_quoted = |quote: &&str| !matches!(check(quote, passage, range.clone()), Verdict::Unsupported);
+        let is_quoted = |quote: &&str| !matches!(check(quote, passage, window.range.clone()), Verdict::Unsupported);
         let is_met = self.numbers.iter().all(is_counted)
-            && self.names.iter().all(|name| terms.contains(name))
+            && self.names.iter().all(|name| window.terms.contains(name))
             && self.quotes.iter().all(is_quoted);
-        is_met.then(|| self.terms.intersection(&terms).count())
+        is_met.then(|| self.terms.intersection(&window.terms).count())
     }
 
     fn is_met(&self, shared: usize) -> bool {
         shared > 0 && self.terms.len() - shared <= self.terms.len() / TERMS_PER_MISSING
     }
 
-    /// How many of its words a text has.
-    fn shared(&self, said: &str) -> usize {
-        self.terms.intersection(&terms(said)).count()
+    /// How many of its words a sentence has.
+    fn shared(&self, said: &Said) -> usize {
+        self.terms.intersection(&said.terms).count()
     }
 }
 
@@ -342,7 +373,7 @@ mod tests {
             returned. Ada Lovelace decides in doubt.";
         let says = |sentence: &str| {
             let piece = Piece::new(sentence);
-            piece.supported_by(passage, Format::Markdown).map(|range| &passage[range])
+            piece.supported_by(&Passage::new(passage, Format::Markdown)).map(|range| &passage[range])
         };
         let expected = Some("You can return unused parts within 30 days of delivery.");
         assert_eq!(says("Unused parts may be returned within 30 days."), expected);

@@ -108,6 +108,9 @@ async fn print(index: &Index, written: &Written, spent: &Spent, began: Instant, 
     for citation in &written.citations {
         output::line(&cited(citation))?;
     }
+    if written.is_cut {
+        note(&format!("{} the answer is cut off: the model reached the limit of tokens", paint(WARN, "!")));
+    }
     if !written.unsupported.is_empty() {
         let many = count(written.unsupported.len() as u64, "sentence");
         note(&format!("{} your documents do not say this ({many}):", paint(WARN, "!")));
