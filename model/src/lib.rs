@@ -10,6 +10,8 @@ mod event;
 mod fold;
 mod keys;
 mod layer;
+#[cfg(feature = "candle")]
+pub mod local;
 mod media;
 mod message;
 pub mod mock;

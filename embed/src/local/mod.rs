@@ -3,7 +3,6 @@
 //! and encoded on all cores; the vector of a text does not depend, to the last bit, on the texts around it.
 
 mod bert;
-mod bytes;
 mod describe;
 mod kernels;
 mod quantize;
@@ -23,7 +22,6 @@ use lorewell_model::{Error, Kind, Result, ResultExt};
 use rayon::prelude::*;
 
 use self::bert::{Encoder, Scratch};
-use self::bytes::Bytes;
 #[cfg(test)]
 use self::describe::Pooling;
 use self::describe::{Description, FORMAT, Prompts, Quantized, read_json};
@@ -33,6 +31,7 @@ use self::tokenizer::Tokenizer;
 use self::weights::Tensors;
 use self::wordpiece::WordPiece;
 use crate::{Embed, Embedder, Info, Purpose, Vectors};
+use lorewell_model::local::Bytes;
 
 /// Tokens of one forward pass: enough rows to amortise the unpacking of weights, few enough that the widest
 /// activations (1.5 MB for MiniLM) stay near the core.

@@ -7,7 +7,6 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use lorewell_model::{Error, Kind, Result, ResultExt};
 
-use super::bytes::Bytes;
 use super::describe::{Architecture, Description, FORMAT, Quantized, read_json};
 use super::tokenizer::Tokenizer;
 use super::weights::{Tensors, WORDS, pack};
@@ -15,6 +14,7 @@ use super::{
     find_shards, fingerprint,
     kernels::{GROUP, LANES},
 };
+use lorewell_model::local::Bytes;
 
 /// Bytes of a shard. A crate registry takes 10 MB, headers and the vocabulary included.
 const SHARD_BYTES_MAX: usize = 9_400_000;

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::normalizers::BertNormalizer;
 
-use super::bytes::Bytes;
 use super::describe::read_json;
 use super::wordpiece::WordPiece;
+use lorewell_model::local::Bytes;
 
 /// A tokenizer of either kind.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use candle_core::safetensors::SliceSafetensors;
 use candle_core::{DType, Device, Tensor};
 use lorewell_model::{Error, Kind, Result};
 
-use super::bytes::Bytes;
 use super::kernels::{Columns, GROUP, LANES, Panel, Tier, padded};
+use lorewell_model::local::Bytes;
 
 /// The tensors of a model by name.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
-use super::bytes::Bytes;
+use lorewell_model::local::Bytes;
 
 /// What a word becomes that no pieces cover.
 pub(super) const UNKNOWN: &str = "[UNK]";

@@ -8,12 +8,12 @@ use std::ops::{Deref, Range};
 use std::path::Path;
 use std::sync::Arc;
 
-use lorewell_model::{Result, ResultExt};
+use crate::{Result, ResultExt};
 use memmap2::Mmap;
 
 /// A piece of something that is shared and never changes.
 #[derive(Clone)]
-pub(super) struct Bytes {
+pub struct Bytes {
     owner: Owner,
     range: Range<usize>,
 }
@@ -26,9 +26,12 @@ enum Owner {
 }
 
 impl Bytes {
-    /// Maps a file.
+    /// Maps a file. It must not be cut short or rewritten while a model uses it; replacing it is fine.
+    ///
+    /// # Errors
+    /// `NotFound` and `Io` if it cannot be read.
     #[expect(unsafe_code, reason = "mmap; a model's files are replaced, not rewritten, while it is in use")]
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let map = || -> Result<Mmap> {
             let file = File::open(path)?;
             // SAFETY: read-only; that nobody truncates the file meanwhile is the contract of a model directory.
@@ -39,7 +42,11 @@ impl Bytes {
     }
 
     /// Takes a piece out of these bytes.
-    pub(super) fn slice(&self, range: Range<usize>) -> Self {
+    ///
+    /// # Panics
+    /// If it does not lie within them.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
         let range = self.range.start + range.start..self.range.start + range.end;
         assert!(range.end <= self.range.end, "a slice lies within its bytes");
         Self { owner: self.owner.clone(), range }

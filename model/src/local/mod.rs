@@ -1,0 +1,10 @@
+//! Models on this machine: GGUF files, folders of safetensors, and what they share with embedders. Weights are read where
+//! they lie, so that opening a model costs little and most of its memory belongs to the page cache.
+
+mod bytes;
+mod gguf;
+mod vocabulary;
+
+pub use bytes::Bytes;
+pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use vocabulary::{TokenKind, Vocabulary};
