@@ -3,6 +3,7 @@
 
 mod bytes;
 mod gguf;
+mod kernels;
 mod vocabulary;
 
 pub use bytes::Bytes;

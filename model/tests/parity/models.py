@@ -332,7 +332,17 @@ def interleave(data, heads):
 
 
 def gguf_weights(shape):
-    """Yields the tensors in the names and layout of GGUF."""
+    """Yields the tensors in the names and layout of GGUF.
+
+    Rope factors come first, as in converted files: llama.cpp reads past their end where
+    a head is rotated in part, which at the end of a mapped file is a crash.
+    """
+    if shape.llama3:
+        yield "rope_freqs.weight", np.array(llama3_factors(shape), np.float32)
+    if shape.original_context:
+        short, long = long_factors(shape)
+        yield "rope_factors_long.weight", np.array(long, np.float32)
+        yield "rope_factors_short.weight", np.array(short, np.float32)
     for name, data in hf_weights(shape):
         if shape.family in ("llama", "mistral", "smollm3"):
             if "q_proj" in name:
@@ -342,12 +352,6 @@ def gguf_weights(shape):
         if shape.family == "gemma3" and name.endswith("norm.weight"):
             data = data + np.float32(1)
         yield gguf_name(shape, name), data
-    if shape.llama3:
-        yield "rope_freqs.weight", np.array(llama3_factors(shape), np.float32)
-    if shape.original_context:
-        short, long = long_factors(shape)
-        yield "rope_factors_long.weight", np.array(long, np.float32)
-        yield "rope_factors_short.weight", np.array(short, np.float32)
 
 
 def add_metadata(writer, shape):
