@@ -2,9 +2,13 @@
 //! they lie, so that opening a model costs little and most of its memory belongs to the page cache.
 
 mod bytes;
+mod cache;
+mod decoder;
 mod gguf;
 mod kernels;
+mod shape;
 mod vocabulary;
+mod weights;
 
 pub use bytes::Bytes;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};

@@ -38,7 +38,7 @@ enum Values {
     },
 }
 
-/// Where a product goes: rows `stride` apart, of which `outputs` values each are written.
+/// Where products go: rows `stride` apart.
 #[derive(Debug)]
 pub(in crate::local) struct Out<'a> {
     pub(in crate::local) data: &'a mut [f32],
@@ -149,35 +149,41 @@ impl Matrix {
         }
     }
 
-    /// Writes the products of prepared activations with several matrices, each to a place of its own.
+    /// Writes the products of prepared activations with several matrices into the same rows, those of each from its start on.
     ///
     /// # Panics
     /// If the shapes do not fit.
-    pub(in crate::local) fn multiply(tier: Tier, activations: &Activations, products: &mut [(&Self, Out<'_>)]) {
-        let jobs: Vec<_> = products.iter_mut().map(|(matrix, out)| (*matrix, matrix.check(activations, out))).collect();
-        let panels = jobs.iter().enumerate().flat_map(|(job, (matrix, _))| {
+    pub(in crate::local) fn multiply(
+        tier: Tier,
+        activations: &Activations,
+        matrices: &[Self],
+        starts: &[usize],
+        out: Out<'_>,
+    ) {
+        assert!(out.data.len() >= activations.rows * out.stride, "the result is long enough");
+        let ends = starts.iter().skip(1).chain([&out.stride]);
+        let mut tasks = Vec::new();
+        for ((matrix, start), end) in matrices.iter().zip(starts).zip(ends) {
+            let job = matrix.check(activations, &out, *start, *end);
             let panels = matrix.outputs.div_ceil(LANES);
-            (0..panels.div_ceil(PANELS_MIN))
-                .map(move |task| (job, task * PANELS_MIN, panels.min((task + 1) * PANELS_MIN)))
-        });
-        let tasks: Vec<_> = panels.collect();
-        tasks.into_par_iter().for_each(|(job, from, to)| {
-            let (matrix, checked) = &jobs[job];
-            (from..to).for_each(|panel| matrix.multiply_panel(tier, *checked, panel));
+            let firsts = (0..panels).step_by(PANELS_MIN);
+            tasks.extend(firsts.map(|first| (matrix, job, first..panels.min(first + PANELS_MIN))));
+        }
+        tasks.into_par_iter().for_each(|(matrix, job, panels)| {
+            panels.for_each(|panel| matrix.multiply_panel(tier, job, panel));
         });
     }
 
-    fn check(&self, activations: &Activations, out: &mut Out<'_>) -> Checked {
-        let rows = activations.rows;
+    /// Holds a product against its shapes.
+    fn check(&self, activations: &Activations, out: &Out<'_>, start: usize, end: usize) -> Checked {
         assert_eq!(activations.columns, self.inputs, "activations fit the weights");
-        assert!(out.stride >= self.outputs.next_multiple_of(LANES), "rows of the result are wide enough");
-        assert!(out.data.len() >= rows * out.stride, "the result is long enough");
+        assert!(start + self.outputs.next_multiple_of(LANES) <= end, "rows of the result are wide enough");
         let codes = match &self.values {
             Values::Codes { layout, .. } => Some(activations.codes(*layout)),
             Values::Float { .. } => None,
         };
         Checked {
-            rows,
+            rows: activations.rows,
             inputs: self.inputs,
             floats: activations.floats().as_ptr(),
             codes: codes.map_or(std::ptr::null(), |codes| codes.codes.as_ptr()),
@@ -185,7 +191,7 @@ impl Matrix {
             sums: codes.map_or(std::ptr::null(), |codes| codes.sums.as_ptr()),
             sums32: codes.map_or(std::ptr::null(), |codes| codes.sums32.as_ptr()),
             sums16: codes.map_or(std::ptr::null(), |codes| codes.sums16.as_ptr()),
-            out: out.data.as_mut_ptr(),
+            out: out.data[start..].as_ptr().cast_mut(),
             stride: out.stride,
         }
     }

@@ -80,7 +80,7 @@ fn multiply(tier: Tier, matrix: &Matrix, activations: &mut Activations) -> Vec<f
     let stride = matrix.outputs.next_multiple_of(16) + 16;
     let mut out = vec![f32::NAN; activations.rows * stride];
     matrix.prepare(activations);
-    Matrix::multiply(tier, activations, &mut [(matrix, Out { data: &mut out, stride })]);
+    Matrix::multiply(tier, activations, std::slice::from_ref(matrix), &[0], Out { data: &mut out, stride });
     out.chunks(stride).flat_map(|row| row[..matrix.outputs].to_vec()).collect()
 }
 

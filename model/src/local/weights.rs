@@ -1,0 +1,188 @@
+//! The weights of a decoder, taken from a GGUF file, packed for the kernels and held against the shape. A tensor that nobody
+//! asks for is an error: it would change what the model says.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::gguf::{Gguf, TensorView};
+use super::kernels::{Matrix, read_row};
+use super::shape::{Family, Shape};
+use crate::{Error, Kind, Result};
+
+/// The weights of a decoder.
+#[derive(Debug)]
+pub(super) struct Weights {
+    pub(super) embeddings: Embeddings,
+    pub(super) layers: Vec<Layer>,
+    pub(super) norm: Vec<f32>,
+    /// None if the embeddings serve for it.
+    output: Option<Matrix>,
+}
+
+/// What tokens begin as.
+#[derive(Debug)]
+pub(super) enum Embeddings {
+    /// Also makes the scores of the next token.
+    Packed(Matrix),
+    /// Read where they lie.
+    Stored(TensorView),
+}
+
+/// The weights of a layer.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) attention_norm: Vec<f32>,
+    /// Queries, keys and values: one matrix each, or one for all.
+    pub(super) attention_in: Vec<Matrix>,
+    /// Beside each of them.
+    pub(super) attention_bias: Option<[Vec<f32>; 3]>,
+    pub(super) query_norm: Option<Vec<f32>>,
+    pub(super) key_norm: Option<Vec<f32>>,
+    pub(super) attention_out: Matrix,
+    pub(super) attention_post_norm: Option<Vec<f32>>,
+    pub(super) inner_norm: Vec<f32>,
+    /// Gate and value: one matrix each, or one for both.
+    pub(super) inner_in: Vec<Matrix>,
+    pub(super) inner_out: Matrix,
+    pub(super) inner_post_norm: Option<Vec<f32>>,
+}
+
+impl Weights {
+    /// Packs the weights of a file.
+    pub(super) fn of_gguf(gguf: &Gguf, shape: &Shape) -> Result<Self> {
+        let source = Source { gguf, taken: RefCell::default() };
+        let layers = (0..shape.layers).map(|layer| Layer::new(&source, shape, layer)).collect::<Result<_>>()?;
+        let output = source.matrix_if("output.weight", shape.vocabulary, shape.width)?;
+        let embeddings = source.tensor("token_embd.weight", &[shape.vocabulary, shape.width])?;
+        let embeddings = match &output {
+            Some(_) => Embeddings::Stored(embeddings),
+            None => Embeddings::Packed(Matrix::new(&embeddings)),
+        };
+        let norm = source.row("output_norm.weight", shape.width)?;
+        source.finish(shape)?;
+        Ok(Self { embeddings, layers, norm, output })
+    }
+
+    /// Returns what makes the scores of the next token.
+    pub(super) fn output(&self) -> &Matrix {
+        match (&self.output, &self.embeddings) {
+            (Some(output), _) | (None, Embeddings::Packed(output)) => output,
+            (None, Embeddings::Stored(_)) => unreachable!("`of_gguf` packs embeddings that serve for the output"),
+        }
+    }
+
+    /// Bytes that are packed.
+    pub(super) fn bytes(&self) -> usize {
+        let of_layer = |layer: &Layer| {
+            let matrices =
+                layer.attention_in.iter().chain(&layer.inner_in).chain([&layer.attention_out, &layer.inner_out]);
+            matrices.map(Matrix::bytes).sum::<usize>()
+        };
+        self.output().bytes() + self.layers.iter().map(of_layer).sum::<usize>()
+    }
+}
+
+impl Embeddings {
+    /// Reads the row of a token.
+    pub(super) fn row(&self, token: usize, out: &mut [f32]) {
+        match self {
+            Self::Packed(matrix) => matrix.row(token, out),
+            Self::Stored(tensor) => {
+                let size = tensor.bytes.len() / tensor.shape[0];
+                read_row(tensor.kind, &tensor.bytes[token * size..(token + 1) * size], out);
+            }
+        }
+    }
+}
+
+impl Layer {
+    fn new(source: &Source<'_>, shape: &Shape, layer: usize) -> Result<Self> {
+        let name = |name: &str| format!("blk.{layer}.{name}");
+        let (width, inner, heads) = (shape.width, shape.inner, shape.heads);
+        let (queries, keys) = (heads.queries * heads.width, heads.keys * heads.width);
+        let matrix = |part: &str, outputs, inputs| source.matrix(&name(&format!("{part}.weight")), outputs, inputs);
+        let row_if = |part: &str, len| source.row_if(&name(part), len);
+        let attention_in = match source.matrix_if(&name("attn_qkv.weight"), queries + 2 * keys, width)? {
+            Some(all) => vec![all],
+            None => {
+                vec![matrix("attn_q", queries, width)?, matrix("attn_k", keys, width)?, matrix("attn_v", keys, width)?]
+            }
+        };
+        let bias = [row_if("attn_q.bias", queries)?, row_if("attn_k.bias", keys)?, row_if("attn_v.bias", keys)?];
+        let attention_bias = match bias {
+            [Some(query), Some(key), Some(value)] => Some([query, key, value]),
+            [None, None, None] => None,
+            _ => return Err(Error::new(Kind::Corrupt, format!("layer {layer} has some of its biases only"))),
+        };
+        // The gate of Phi 3 is the first half of what others call the value.
+        let inner_in = match shape.family {
+            Family::Phi3 => vec![matrix("ffn_up", 2 * inner, width)?],
+            _ => vec![matrix("ffn_gate", inner, width)?, matrix("ffn_up", inner, width)?],
+        };
+        Ok(Self {
+            attention_norm: source.row(&name("attn_norm.weight"), width)?,
+            attention_in,
+            attention_bias,
+            query_norm: row_if("attn_q_norm.weight", heads.width)?,
+            key_norm: row_if("attn_k_norm.weight", heads.width)?,
+            attention_out: matrix("attn_output", width, queries)?,
+            attention_post_norm: row_if("post_attention_norm.weight", width)?,
+            inner_norm: source.row(&name("ffn_norm.weight"), width)?,
+            inner_in,
+            inner_out: matrix("ffn_down", width, inner)?,
+            inner_post_norm: row_if("post_ffw_norm.weight", width)?,
+        })
+    }
+}
+
+/// A file, and what was taken of it.
+struct Source<'a> {
+    gguf: &'a Gguf,
+    taken: RefCell<BTreeSet<String>>,
+}
+
+impl Source<'_> {
+    fn tensor_if(&self, name: &str, shape: &[usize]) -> Result<Option<TensorView>> {
+        let Some(tensor) = self.gguf.tensor(name) else { return Ok(None) };
+        if tensor.shape != shape {
+            let found = &tensor.shape;
+            let message = format!("tensor `{name}` has the shape {found:?}, and its metadata asks for {shape:?}");
+            return Err(Error::new(Kind::Corrupt, message));
+        }
+        self.taken.borrow_mut().insert(name.to_owned());
+        Ok(Some(tensor))
+    }
+
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<TensorView> {
+        let tensor = self.tensor_if(name, shape)?;
+        tensor.ok_or_else(|| Error::new(Kind::Corrupt, format!("it lacks the tensor `{name}`")))
+    }
+
+    fn matrix_if(&self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Matrix>> {
+        Ok(self.tensor_if(name, &[outputs, inputs])?.map(|tensor| Matrix::new(&tensor)))
+    }
+
+    fn matrix(&self, name: &str, outputs: usize, inputs: usize) -> Result<Matrix> {
+        Ok(Matrix::new(&self.tensor(name, &[outputs, inputs])?))
+    }
+
+    fn row_if(&self, name: &str, len: usize) -> Result<Option<Vec<f32>>> {
+        let Some(tensor) = self.tensor_if(name, &[len])? else { return Ok(None) };
+        let mut row = vec![0.0; len];
+        read_row(tensor.kind, &tensor.bytes, &mut row);
+        Ok(Some(row))
+    }
+
+    fn row(&self, name: &str, len: usize) -> Result<Vec<f32>> {
+        self.row_if(name, len)?.ok_or_else(|| Error::new(Kind::Corrupt, format!("it lacks the tensor `{name}`")))
+    }
+
+    /// Names a tensor that was not taken. The factors of rotations were read with the shape.
+    fn finish(&self, shape: &Shape) -> Result<()> {
+        let taken = self.taken.borrow();
+        let left = self.gguf.tensor_names().find(|name| !taken.contains(*name) && !name.starts_with("rope_f"));
+        let Some(name) = left else { return Ok(()) };
+        let message = format!("a model of the form {:?} has no tensor `{name}`; it cannot be run", shape.family);
+        Err(Error::new(Kind::BadInput, message))
+    }
+}
