@@ -20,9 +20,9 @@ HERE = Path(__file__).parent / "fixtures"
 # Each architecture once unquantised, and each quantisation at least once.
 PLAIN = ["llama-F16", "llama3-BF16", "qwen2-F32", "qwen3-F16", "gemma3-F16", "phi3-F16", "smollm3-F16",
          "mistral-F16"]
-QUANTISED = ["llama-Q8_0", "llama-Q4_0", "llama-mixed", "qwen2-Q8_0", "qwen3-mixed", "phi3-mixed",
-             "llama-k-K-mixed", "llama-k-Q4_K_M"]
-FOLDERS = ["llama-f32", "llama3-bf16", "qwen2-bf16", "qwen3-bf16", "gemma3-bf16", "phi3-bf16", "smollm3-bf16",
+QUANTISED = ["llama-Q8_0", "llama-mixed", "qwen2-Q8_0", "qwen3-mixed", "phi3-mixed",
+             "llama-k-K-mixed", "llama-k-Q4_K"]
+FOLDERS = ["llama-bf16", "llama3-f32", "qwen2-bf16", "qwen3-bf16", "gemma3-bf16", "phi3-bf16", "smollm3-bf16",
            "mistral-bf16"]
 # Every eighth logit is enough to see a difference, and keeps the answers small.
 STRIDE = 8
