@@ -69,9 +69,9 @@ struct Place {
 const LANES: usize = 16;
 
 impl Decoder {
-    /// Opens the decoder of a file.
-    pub(super) fn of_gguf(gguf: &Gguf) -> Result<Self> {
-        let shape = Shape::of_gguf(gguf)?;
+    /// Opens the decoder of a file, for sequences of at most `window` tokens.
+    pub(super) fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
+        let shape = Shape::of_gguf(gguf, window)?;
         let weights = Weights::of_gguf(gguf, &shape)?;
         Ok(Self { shape, weights, tier: Tier::best() })
     }

@@ -133,6 +133,7 @@ impl Rotation {
 struct Reader<'a> {
     gguf: &'a Gguf,
     family: &'a str,
+    window: usize,
 }
 
 impl Reader<'_> {
@@ -162,12 +163,12 @@ impl Reader<'_> {
 }
 
 impl Shape {
-    /// Reads the shape of a file.
-    pub(super) fn of_gguf(gguf: &Gguf) -> Result<Self> {
+    /// Reads the shape of a file, for sequences of at most `window` tokens.
+    pub(super) fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
         let name = gguf.text("general.architecture")?;
         let name = name.ok_or_else(|| Error::new(Kind::Corrupt, "it lacks `general.architecture`"))?;
         let family = Family::of(name)?;
-        let reader = Reader { gguf, family: name };
+        let reader = Reader { gguf, family: name, window };
         let width = reader.needed("embedding_length", WIDTH_MAX)?;
         let heads = reader.heads(width)?;
         let layers = reader.needed("block_count", LAYERS_MAX)?;
@@ -176,7 +177,7 @@ impl Shape {
         let vocabulary = vocabulary.ok_or_else(|| Error::new(Kind::Corrupt, "it lacks `token_embd.weight`"))?;
         let context = reader.needed("context_length", u64::from(u32::MAX))?;
         let (rotation, window_rotation) = reader.rotations(family, heads)?;
-        let window = reader.number("attention.sliding_window", u64::from(u32::MAX))?.filter(|window| *window > 0);
+        let sliding = reader.number("attention.sliding_window", u64::from(u32::MAX))?.filter(|window| *window > 0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "all are small floats")]
         let shape = Self {
             family,
@@ -193,7 +194,7 @@ impl Shape {
             rotation,
             window_rotation,
             // Others that name a window see all tokens in the runtime whose answers are expected.
-            window: window.filter(|_| family == Family::Gemma3),
+            window: sliding.filter(|_| family == Family::Gemma3),
             window_step: if family == Family::Gemma3 { 6 } else { 1 },
             still_step: (family == Family::SmolLm3).then_some(4),
         };
@@ -279,12 +280,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Applies the factors of Llama 3.1 and of Phi 3. Of the latter's two sets the long one is for more tokens than the
-    /// model was first made for; a window that large is the one that the file announces.
+    /// Applies the factors of Llama 3.1 and of Phi 3. Of the latter's two sets the long one is for sequences of more tokens
+    /// than the model was first made for.
     fn divide(&self, rotation: &mut Rotation) -> Result<()> {
         let original = self.number("rope.scaling.original_context_length", u64::from(u32::MAX))?;
-        let context = self.number("context_length", u64::from(u32::MAX))?;
-        let set = if original.is_some_and(|original| context > Some(original)) { "long" } else { "short" };
+        let set = if original.is_some_and(|original| self.window > original) { "long" } else { "short" };
         let names = ["rope_freqs.weight".to_owned(), format!("rope_factors_{set}.weight")];
         let Some((name, tensor)) = names.into_iter().find_map(|name| Some((name.clone(), self.gguf.tensor(&name)?)))
         else {
