@@ -3,8 +3,10 @@
 
 mod bytes;
 mod gguf;
+mod stop;
 mod vocabulary;
 
 pub use bytes::Bytes;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use stop::{Pushed, StopWords};
 pub use vocabulary::{TokenKind, Vocabulary};
