@@ -3,10 +3,14 @@
 
 mod bytes;
 mod gguf;
+mod mask;
+mod sample;
 mod stop;
 mod vocabulary;
 
 pub use bytes::Bytes;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use mask::Mask;
+pub use sample::{Defaults, Sampler, Sampling};
 pub use stop::{Pushed, StopWords};
 pub use vocabulary::{TokenKind, Vocabulary};
