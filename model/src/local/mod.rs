@@ -2,6 +2,7 @@
 //! they lie, so that opening a model costs little and most of its memory belongs to the page cache.
 
 mod bytes;
+mod constrain;
 mod gguf;
 mod mask;
 mod sample;
@@ -9,6 +10,7 @@ mod stop;
 mod vocabulary;
 
 pub use bytes::Bytes;
+pub use constrain::{Constraint, Grammars, Matcher};
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
 pub use mask::Mask;
 pub use sample::{Defaults, Sampler, Sampling};
