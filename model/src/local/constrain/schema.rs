@@ -147,6 +147,7 @@ impl Walk {
             ("$id", _) if place == "#" => {}
             ("$id", _) => return self.refuse(key, place).map(|()| None),
             _ if DROPPED.contains(&key) => return Ok(None),
+            ("pattern", Value::String(pattern)) => return Ok(Some(as_in_javascript(pattern).into())),
             _ if REFUSED.contains(&key) => return self.refuse(key, place).map(|()| None),
             ("$ref", Value::String(target)) => self.references.push((place.to_owned(), target.clone())),
             ("const" | "enum", _) => literal(value, &below)?,
@@ -159,7 +160,9 @@ impl Walk {
             ("properties" | "patternProperties" | "$defs" | "definitions", Value::Object(map)) => {
                 let map = map.iter().map(|(name, value)| {
                     name_of(name, &below)?;
-                    Ok((name.clone(), self.schema(value, &format!("{below}/{name}"))?))
+                    let schema = self.schema(value, &format!("{below}/{name}"))?;
+                    let is_pattern = key == "patternProperties";
+                    Ok((if is_pattern { as_in_javascript(name) } else { name.clone() }, schema))
                 });
                 return map.collect::<Result<Map<_, _>>>().map(|map| Some(Value::Object(map)));
             }
@@ -239,6 +242,30 @@ impl Walk {
         }
         Ok(())
     }
+}
+
+/// Patterns of schemas are those of JavaScript, where spaces are others than in Rust, and `.` is no end of a line: the
+/// classes `WhiteSpace` and `LineTerminator` of ECMA-262. llguidance sees to `\d` and `\w`.
+fn as_in_javascript(pattern: &str) -> String {
+    const SPACES: &str = r"\t-\r \x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}";
+    let (mut new, mut in_class) = (String::new(), false);
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => match letters.next() {
+                Some('s') => new.extend(["[", SPACES, "]"]),
+                Some('S') => new.extend(["[^", SPACES, "]"]),
+                Some(escaped) => new.extend(['\\', escaped]),
+                None => new.push('\\'),
+            },
+            '.' if !in_class => new.push_str(r"[^\n\r\x{2028}\x{2029}]"),
+            _ => {
+                in_class = letter != ']' && (in_class || letter == '[');
+                new.push(letter);
+            }
+        }
+    }
+    new
 }
 
 fn may_be(schema: &Map<String, Value>, kind: &str) -> bool {
