@@ -225,7 +225,9 @@ impl Walk {
         };
         let is_open = ["additionalProperties", "patternProperties"].iter().any(|name| schema.contains_key(*name));
         let closes = self.closes && !is_open && !listed.is_empty();
-        if closes && required.iter().all(|name| listed.contains_key(*name)) {
+        let least = schema.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
+        let enough = listed.len() as u64 >= least && required.iter().all(|name| listed.contains_key(*name));
+        if closes && enough {
             schema.insert("additionalProperties".into(), false.into());
         }
         self.least_properties(schema, place)
@@ -235,8 +237,8 @@ impl Walk {
     fn least_properties(&mut self, schema: &mut Map<String, Value>, place: &str) -> Result<()> {
         let Some(least) = schema.get("minProperties").and_then(Value::as_u64) else { return Ok(()) };
         let required = schema.get("required").and_then(Value::as_array).map_or(0, Vec::len) as u64;
-        let is_closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
-        if least > required + 1 && !(is_closed && !schema.contains_key("patternProperties")) {
+        let is_open = schema.get("additionalProperties") != Some(&Value::Bool(false));
+        if least > required + 1 && (is_open || schema.contains_key("patternProperties")) {
             schema.remove("minProperties");
             self.refuse("minProperties", place)?;
         }
@@ -343,5 +345,8 @@ pub(super) fn explained(message: &str) -> String {
     if let Some((_, refusal)) = refusals.iter().find(|(begin, _)| message.contains(begin)) {
         return (*refusal).to_owned();
     }
-    format!("it cannot be enforced: {message}")
+    match message.strip_prefix("Unsatisfiable schema: ") {
+        Some(why) => format!("no answer satisfies it: {why}"),
+        None => format!("it cannot be enforced: {message}"),
+    }
 }

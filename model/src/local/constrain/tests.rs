@@ -234,7 +234,7 @@ fn types_of_rust_are_enforced() {
         share: f32,
         letter: char,
         kind: Kinds,
-        by_name: std::collections::BTreeMap<String, Vec<Answer>>,
+        by_name: std::collections::BTreeMap<String, Vec<Self>>,
     }
     #[derive(schemars::JsonSchema)]
     #[expect(dead_code, reason = "only its schema is wanted")]

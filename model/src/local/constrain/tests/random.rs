@@ -10,8 +10,8 @@ const SCHEMAS: u64 = 1000;
 /// A model that has said so much is cut off; its answer is then no answer.
 const TOKENS_MAX: usize = 600;
 
-/// What may be refused. The last is not a matter of keywords: some of these schemas ask for what cannot be.
-const REFUSALS: [&str; 16] = [
+/// What may be refused. The last is no matter of keywords: some random schemas ask for what cannot be.
+const REFUSALS: [&str; 13] = [
     "`dependentRequired`",
     "`format: regex`",
     "`format: uri-reference`",
@@ -24,10 +24,7 @@ const REFUSALS: [&str; 16] = [
     "`propertyNames`",
     "`unevaluatedProperties`",
     "`uniqueItems`",
-    "it cannot be enforced: Unsatisfiable schema: minProperties",
-    "it cannot be enforced: Unsatisfiable schema: required property 'name'",
-    "it cannot be enforced: Unsatisfiable schema: required property 'unlisted'",
-    "it cannot be enforced: Unsatisfiable schema: required item",
+    "no answer satisfies it",
 ];
 
 /// SplitMix64; what `proptest` draws would differ from version to version.
