@@ -3,13 +3,21 @@
 
 mod bytes;
 mod cache;
+mod constrain;
 mod decoder;
 mod gguf;
 mod kernels;
+mod mask;
+mod sample;
 mod shape;
+mod stop;
 mod vocabulary;
 mod weights;
 
 pub use bytes::Bytes;
+pub use constrain::{Constraint, Grammars, Matcher};
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use mask::Mask;
+pub use sample::{Defaults, Sampler, Sampling};
+pub use stop::{Pushed, StopWords};
 pub use vocabulary::{TokenKind, Vocabulary};
