@@ -3,8 +3,10 @@
 
 mod bytes;
 mod gguf;
+mod tokenizer;
 mod vocabulary;
 
 pub use bytes::Bytes;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use tokenizer::{Markers, Tokenizer, Utf8};
 pub use vocabulary::{TokenKind, Vocabulary};

@@ -1,0 +1,70 @@
+//! Holds tokenizers against what others make of the same text. The vocabularies are not part of this repository: set
+//! `LOREWELL_VOCABULARIES` to a folder of GGUF files, each with texts in a `.inp` beside it and their tokens in a `.out`, as
+//! llama.cpp has them in `models`, and `LOREWELL_DATA` to the test data, whose models come both as GGUF and as folders.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lorewell_model::local::{Gguf, Markers, Tokenizer};
+
+const SEPARATOR: &str = "\n__ggml_vocab_test__\n";
+
+/// Returns the folder that a variable names, or says that it names none.
+fn folder(variable: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("skipped: set `{variable}` to hold tokenizers against others");
+    }
+    folder
+}
+
+/// Returns the files of a folder that end like this, in order.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the variable names a folder");
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
+    files.retain(|path| path.extension() == Some(OsStr::new(extension)));
+    files.sort();
+    files
+}
+
+fn open(path: &Path) -> Tokenizer {
+    let gguf = Gguf::open(path).unwrap_or_else(|error| panic!("{error}"));
+    Tokenizer::from_gguf(&gguf).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn encode(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    tokenizer.encode(text, Markers::Text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Returns the texts and tokens that lie beside a vocabulary.
+fn cases(path: &Path) -> Option<Vec<(String, Vec<u32>)>> {
+    let beside = |extension: &str| fs::read_to_string(format!("{}.{extension}", path.display())).ok();
+    let (texts, tokens) = (beside("inp")?, beside("out")?);
+    let tokens =
+        tokens.lines().map(|line| line.split_whitespace().map(|id| id.parse().expect("ids are numbers")).collect());
+    let cases: Vec<_> = texts.split(SEPARATOR).map(str::to_owned).zip(tokens).collect();
+    assert_eq!(cases.len(), texts.split(SEPARATOR).count(), "every text of `{}` has its tokens", path.display());
+    Some(cases)
+}
+
+#[test]
+fn every_vocabulary_makes_the_tokens_that_llama_cpp_makes() {
+    let Some(folder) = folder("LOREWELL_VOCABULARIES") else { return };
+    let mut failed = 0;
+    for path in files(&folder, "gguf") {
+        let Some(cases) = cases(&path) else { continue };
+        let tokenizer = open(&path);
+        let wrong = cases.iter().filter(|(text, expected)| {
+            let tokens = encode(&tokenizer, text);
+            if tokens != *expected {
+                eprintln!("{text:?}\n  gave   {tokens:?}\n  wanted {expected:?}");
+            }
+            tokens != *expected
+        });
+        let wrong = wrong.count();
+        failed += wrong;
+        eprintln!("{}: {} of {}", path.display(), cases.len() - wrong, cases.len());
+    }
+    assert_eq!(failed, 0, "texts have other tokens");
+}
