@@ -1,5 +1,6 @@
 //! Cuts a text into the words within which tokens are merged.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use tokenizers::utils::SysRegex;
@@ -9,6 +10,10 @@ use crate::{Error, Kind, Result};
 
 /// What stands for a space in vocabularies of characters.
 pub(super) const SPACE: char = '▁';
+/// Words whose tokens are kept for when they come again.
+const KEPT_WORDS_MAX: usize = 1 << 16;
+/// Bytes of a word whose tokens are kept.
+const KEPT_WORD_BYTES_MAX: usize = 64;
 /// Pieces of white space under [`Spaces::Powers`].
 const POWERS_OF_TWO: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
@@ -42,8 +47,25 @@ impl Cut {
         Ok(Self { steps })
     }
 
+    /// Makes tokens of the words of a text, of each that comes again only once.
+    pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>, mut encode: impl FnMut(&str, &mut Vec<u32>)) {
+        let mut kept: HashMap<&str, Range<usize>> = HashMap::new();
+        for word in self.words(text) {
+            let word = &text[word];
+            if let Some(range) = kept.get(word) {
+                tokens.extend_from_within(range.clone());
+                continue;
+            }
+            let start = tokens.len();
+            encode(word, tokens);
+            if kept.len() < KEPT_WORDS_MAX && word.len() <= KEPT_WORD_BYTES_MAX {
+                kept.insert(word, start..tokens.len());
+            }
+        }
+    }
+
     /// Returns where the words of a text lie: all of it, in order.
-    pub(super) fn words(&self, text: &str) -> Vec<Range<usize>> {
+    fn words(&self, text: &str) -> Vec<Range<usize>> {
         let mut pieces = vec![0..text.len()];
         for step in &self.steps {
             let mut cut = Vec::with_capacity(pieces.len());
@@ -81,14 +103,15 @@ impl Step {
     }
 }
 
-/// Finds the matches of a pattern, the white space at their ends shortened.
+/// Finds the matches of a pattern, white space before a word without that which goes with the word.
 fn matches(pattern: &SysRegex, spaces: Spaces, text: &str, mut found: impl FnMut(Range<usize>)) {
     let mut from = 0;
     'again: loop {
         for (start, end) in pattern.find_iter(&text[from..]) {
             let (start, end) = (from + start, from + end);
-            let shortened = spaces.end(text, start, end);
-            found(start..shortened);
+            let kept = start..spaces.end(text, start, end);
+            let shortened = kept.end;
+            spaces.parts(text, kept, &mut found);
             if shortened < end {
                 from = shortened;
                 continue 'again;
@@ -102,19 +125,26 @@ impl Spaces {
     /// Returns where a match ends. Only the last alternative of a pattern, `\s+`, matches what ends in white space, but for
     /// line breaks, which others may end in.
     fn end(self, text: &str, start: usize, end: usize) -> usize {
-        let Some(last) = text[start..end].chars().next_back().filter(|last| last.is_whitespace()) else { return end };
-        let (at_end, before_last) = (end == text.len(), end - last.len_utf8());
-        match self {
-            Self::Together => end,
-            Self::LastApartNotBreak | Self::Powers if matches!(last, '\r' | '\n') => end,
-            Self::LastApart | Self::LastApartNotBreak if at_end || before_last == start => end,
-            Self::LastApart | Self::LastApartNotBreak => before_last,
-            Self::Powers => {
-                let available = text[start..end].chars().count() - usize::from(!at_end);
-                let taken = POWERS_OF_TWO.into_iter().find(|n| *n <= available).unwrap_or(1);
-                text[start..end].char_indices().nth(taken).map_or(end, |(length, _)| start + length)
+        let last = text[start..end].chars().next_back().filter(|last| last.is_whitespace());
+        let Some(last) = last.filter(|_| self != Self::Together && end < text.len()) else { return end };
+        let (is_break, before) = (matches!(last, '\r' | '\n'), end - last.len_utf8());
+        let stays = before == start || is_break && self != Self::LastApart;
+        if stays { end } else { before }
+    }
+
+    /// Takes a match apart where white space goes in powers of two.
+    fn parts(self, text: &str, mut range: Range<usize>, found: &mut impl FnMut(Range<usize>)) {
+        let is_blank = |character: char| character.is_whitespace() && !matches!(character, '\r' | '\n');
+        if self == Self::Powers && text[range.clone()].ends_with(is_blank) {
+            let mut left = text[range.clone()].chars().count();
+            while let Some(taken) = POWERS_OF_TWO.into_iter().find(|n| *n <= left).filter(|n| *n < left) {
+                let rest = &text[range.clone()];
+                let length = rest.char_indices().nth(taken).map_or(rest.len(), |(length, _)| length);
+                found(range.start..range.start + length);
+                (range.start, left) = (range.start + length, left - taken);
             }
         }
+        found(range);
     }
 }
 

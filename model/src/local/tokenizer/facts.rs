@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::super::gguf::Gguf;
 use super::super::vocabulary::TokenKind;
+use super::cut::SPACE;
 use crate::{Error, Kind, Result};
 
 /// Tokens that a vocabulary may have; the largest known ones have some 262 000.
@@ -196,6 +197,12 @@ impl<'a> Facts<'a> {
     /// Tells whether tokens of text can be merged into a token.
     pub(super) fn is_mergeable(&self, id: u32) -> bool {
         matches!(self.class(id), Class::Normal | Class::Added | Class::Unused)
+    }
+
+    /// Tells whether `▁` begins every token that it is in, so that merging never crosses from a word to the next.
+    pub(super) fn spaces_begin_words(&self) -> bool {
+        let mut mergeable = (0_u32..).zip(&self.texts).filter(|(id, _)| self.is_mergeable(*id));
+        mergeable.all(|(_, text)| !text.trim_start_matches(SPACE).contains(SPACE))
     }
 }
 

@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
-use std::ops::Range;
 
 use super::byte_level;
 use super::cut::{Cut, SPACE};
@@ -13,10 +12,6 @@ use super::facts::{Facts, corrupt};
 use super::pre::{Pre, Whole};
 use crate::Result;
 
-/// Words whose tokens are kept for when they come again.
-const KEPT_WORDS_MAX: usize = 1 << 16;
-/// Bytes of a word whose tokens are kept.
-const KEPT_WORD_BYTES_MAX: usize = 64;
 /// The id of what no token begins with.
 const NO_ID: u32 = u32::MAX;
 
@@ -121,19 +116,8 @@ impl Merges {
         } else {
             text
         };
-        let (mut kept, mut scratch): (HashMap<&str, Range<usize>>, _) = (HashMap::new(), Scratch::default());
-        for word in self.cut.words(text) {
-            let word = &text[word];
-            if let Some(range) = kept.get(word) {
-                tokens.extend_from_within(range.clone());
-                continue;
-            }
-            let start = tokens.len();
-            self.encode_word(word, &mut scratch, tokens);
-            if kept.len() < KEPT_WORDS_MAX && word.len() <= KEPT_WORD_BYTES_MAX {
-                kept.insert(word, start..tokens.len());
-            }
-        }
+        let mut scratch = Scratch::default();
+        self.cut.encode(text, tokens, |word, tokens| self.encode_word(word, &mut scratch, tokens));
     }
 
     fn encode_word(&self, word: &str, scratch: &mut Scratch, tokens: &mut Vec<u32>) {
@@ -165,12 +149,6 @@ impl Merges {
 impl Facts<'_> {
     fn tokens_n(&self) -> Result<u32> {
         u32::try_from(self.texts.len()).map_err(|_| corrupt("it has too many tokens"))
-    }
-
-    /// Tells whether `▁` begins every token that it is in, so that merging never crosses from a word to the next.
-    fn spaces_begin_words(&self) -> bool {
-        let mergeable = (0_u32..).zip(&self.texts).filter(|(id, _)| self.is_mergeable(*id));
-        mergeable.into_iter().all(|(_, text)| !text.trim_start_matches(SPACE).contains(SPACE))
     }
 }
 

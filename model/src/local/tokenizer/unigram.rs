@@ -2,7 +2,7 @@
 //! score, and the path through the text with the highest sum wins.
 
 use super::charsmap::Charsmap;
-use super::cut::SPACE;
+use super::cut::{Cut, SPACE};
 use super::facts::{Class, Facts, corrupt, key};
 use super::prefixes::Prefixes;
 use crate::{Error, Result};
@@ -13,6 +13,7 @@ const UNKNOWN_PENALTY: f64 = 10.0;
 /// A vocabulary of tokens that are likely.
 #[derive(Debug)]
 pub(super) struct Unigram {
+    cut: Cut,
     tokens: Prefixes,
     scores: Vec<f64>,
     unknown: u32,
@@ -44,7 +45,9 @@ impl Unigram {
         let worst = plain.iter().zip(&facts.classes).filter(|(_, class)| **class == Class::Normal);
         let worst = worst.map(|(score, _)| f64::from(*score)).fold(f64::MAX, f64::min);
         let flag = |name: &str| Ok::<bool, Error>(facts.gguf.flag(&key(name))?.unwrap_or(false));
+        let at_spaces = facts.ids.contains_key("▁") && facts.spaces_begin_words();
         Ok(Self {
+            cut: Cut::new(&[], at_spaces)?,
             tokens: of(&[Class::Normal, Class::Added, Class::Unused]),
             scores: plain.into_iter().zip(&facts.classes).map(score).collect(),
             unknown: unknown.ok_or_else(|| corrupt("it has no `tokenizer.ggml.unknown_token_id`"))?,
@@ -61,8 +64,13 @@ impl Unigram {
 
     /// Makes tokens of a text.
     pub(super) fn encode(&self, text: &str, tokens: &mut Vec<u32>) {
-        let text = self.normalized(text);
-        let mut best = vec![Best { score: f64::NEG_INFINITY, token: self.unknown, from: 0 }; text.len() + 1];
+        let mut best = Vec::new();
+        self.cut.encode(&self.normalized(text), tokens, |word, tokens| self.encode_word(word, &mut best, tokens));
+    }
+
+    fn encode_word(&self, text: &str, best: &mut Vec<Best>, tokens: &mut Vec<u32>) {
+        best.clear();
+        best.resize(text.len() + 1, Best { score: f64::NEG_INFINITY, token: self.unknown, from: 0 });
         best[0].score = 0.0;
         for (at, character) in text.char_indices() {
             let (score, length) = (best[at].score, character.len_utf8());
