@@ -68,3 +68,28 @@ fn every_vocabulary_makes_the_tokens_that_llama_cpp_makes() {
     }
     assert_eq!(failed, 0, "texts have other tokens");
 }
+
+#[test]
+fn a_model_has_the_same_tokens_as_a_file_and_as_a_folder() {
+    let Some(data) = folder("LOREWELL_DATA") else { return };
+    for name in ["stories260K", "babyllama105"] {
+        let folder = data.join("models").join(name);
+        let from_folder = Tokenizer::from_folder(&folder).unwrap_or_else(|error| panic!("{error}"));
+        for path in files(&folder, "gguf") {
+            let from_file = open(&path);
+            for path in files(&data.join("rust-book/src"), "md").into_iter().take(8) {
+                let mut text = fs::read_to_string(path).expect("chapters are text");
+                text.push_str("</s> <s>caf\u{e9} 漢字 🦀▁\t\u{a0}<0x0A>");
+                for markers in [Markers::Text, Markers::Parse] {
+                    let tokens = from_file.encode(&text, markers).unwrap_or_else(|error| panic!("{error}"));
+                    assert_eq!(tokens, from_folder.encode(&text, markers).unwrap_or_else(|error| panic!("{error}")));
+                }
+            }
+            assert_eq!(from_file.beginning(), from_folder.beginning());
+            assert_eq!(from_file.vocabulary().stops(), from_folder.vocabulary().stops());
+            for id in 0..u32::try_from(from_file.vocabulary().len()).expect("they are few") {
+                assert_eq!(from_file.vocabulary().bytes(id), from_folder.vocabulary().bytes(id), "token {id}");
+            }
+        }
+    }
+}

@@ -93,7 +93,8 @@ mod tests {
             let mut made: String = pieces.iter().map(|piece| text.push(piece)).collect();
             prop_assert!(text.held.len() <= 3);
             made.push_str(&text.end());
-            prop_assert_eq!(made, String::from_utf8_lossy(&pieces.concat()));
+            let whole = pieces.concat();
+            prop_assert_eq!(made, String::from_utf8_lossy(&whole));
         }
     }
 }
