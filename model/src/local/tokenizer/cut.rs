@@ -66,7 +66,8 @@ impl Cut {
 
     /// Returns where the words of a text lie: all of it, in order.
     fn words(&self, text: &str) -> Vec<Range<usize>> {
-        let mut pieces = vec![0..text.len()];
+        let whole = 0..text.len();
+        let mut pieces = vec![whole];
         for step in &self.steps {
             let mut cut = Vec::with_capacity(pieces.len());
             for piece in pieces {

@@ -102,12 +102,12 @@ impl<'a> Facts<'a> {
             }
         };
         let mut facts = Self { gguf, texts, classes, ids };
-        facts.mend_classes();
+        facts.mend_classes()?;
         Ok(facts)
     }
 
     /// Makes marks of what files mistake for text, so that no text can forge a mark.
-    fn mend_classes(&mut self) {
+    fn mend_classes(&mut self) -> Result<()> {
         for (id, text) in self.texts.iter().enumerate() {
             let is_mark = match self.classes[id] {
                 Class::Added => looks_like_a_mark(text) || self.is_stop(text),
@@ -118,6 +118,12 @@ impl<'a> Facts<'a> {
                 self.classes[id] = Class::Control;
             }
         }
+        for name in ["eos_token_id", "eot_token_id", "eom_token_id"] {
+            if let Some(id) = self.id(name)? {
+                self.classes[id as usize] = Class::Control;
+            }
+        }
+        Ok(())
     }
 
     fn is_stop(&self, text: &str) -> bool {
@@ -157,8 +163,9 @@ impl<'a> Facts<'a> {
     /// Returns the scores of all tokens.
     pub(super) fn scores(&self) -> Result<Vec<f32>> {
         let scores = self.gguf.array(&key("scores"))?.ok_or_else(|| corrupt("it has no `tokenizer.ggml.scores`"))?;
+        // Adding 0 makes the two zeros one.
         #[expect(clippy::cast_possible_truncation, reason = "the file holds 32-bit floats")]
-        let scores: Vec<f32> = scores.floats().map(|score| score as f32).collect();
+        let scores: Vec<f32> = scores.floats().map(|score| score as f32 + 0.0).collect();
         same_length(&key("scores"), scores.len(), self.texts.len())?;
         match scores.iter().position(|score| score.is_nan()) {
             Some(id) => Err(corrupt(format!("the score of token {id} is no number"))),

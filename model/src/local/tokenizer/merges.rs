@@ -1,5 +1,5 @@
-//! Merges neighbouring tokens until no merge is left, the best one first: by rank, as byte-pair encoding learned it, or by the
-//! score of what comes out, as SentencePiece has it.
+//! Merges neighbouring tokens until no merge is left, the best one first: by rank, as byte-pair encoding learned it, or by
+//! the score of what comes out, as SentencePiece has it.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -117,8 +117,8 @@ impl Tokenizer {
         }
     }
 
-    /// Returns the text of tokens, without marks, and without the space that some tokenizers put before a text. Of an answer,
-    /// which goes on from a prompt, that space is part: put its [`Vocabulary::bytes`] through [`Utf8`].
+    /// Returns the text of tokens, without marks, and without the space that some tokenizers put before a text. An answer
+    /// goes on from a prompt, so there that space is part of it: put its [`Vocabulary::bytes`] through [`Utf8`].
     #[must_use]
     pub fn decode(&self, tokens: &[u32]) -> String {
         let vocabulary = self.vocabulary();

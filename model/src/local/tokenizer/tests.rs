@@ -158,6 +158,21 @@ fn marks_are_made_only_where_they_are_meant() {
 }
 
 #[test]
+fn what_ends_an_answer_is_no_text_whatever_the_file_calls_it() {
+    // `aa` is text to the file.
+    let tokenizer = scored().number("eot_token_id", 266).read().unwrap();
+    check(&tokenizer, "aab", Markers::Text, &expect![[r" a|ab"]]);
+    check(&tokenizer, "aab", Markers::Parse, &expect![[r"aa| |b"]]);
+    assert_eq!(tokenizer.vocabulary().stops(), [2, 266]);
+}
+
+#[test]
+fn threads_can_share_it() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Tokenizer>();
+}
+
+#[test]
 fn ranks_decide_what_is_merged_first() {
     let tokenizer = ranked("gpt-2").read().unwrap();
     check(&tokenizer, "hello  hello", Markers::Text, &expect![[r"hello| | hello"]]);

@@ -1,5 +1,5 @@
-//! Cuts a text into the tokens that are likeliest together (Kudo 2018), as SentencePiece's unigram models do: every token has a
-//! score, and the path through the text with the highest sum wins.
+//! Cuts a text into the tokens that are likeliest together (Kudo 2018), as SentencePiece's unigram models do: every token
+//! has a score, and the path through the text with the highest sum wins.
 
 use super::charsmap::Charsmap;
 use super::cut::{Cut, SPACE};

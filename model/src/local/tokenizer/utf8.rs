@@ -1,7 +1,7 @@
 //! Bytes of tokens to text. A character may be spread over several tokens, so its first bytes wait for the others.
 
-/// Makes text of bytes that come piece by piece: what comes out is, taken together, what [`String::from_utf8_lossy`] makes of
-/// all of the bytes.
+/// Makes text of bytes that come piece by piece: what comes out is, taken together, what [`String::from_utf8_lossy`] makes
+/// of all of the bytes.
 ///
 /// ```
 /// use lorewell_model::local::Utf8;
