@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use lorewell_model::local::{Gguf, Markers, Tokenizer};
 
-const SEPARATOR: &str = "\n__ggml_vocab_test__\n";
+/// What ends each text.
+const END: &str = "\n__ggml_vocab_test__\n";
 
 /// Returns the folder that a variable names, or says that it names none.
 fn folder(variable: &str) -> Option<PathBuf> {
@@ -43,8 +44,10 @@ fn cases(path: &Path) -> Option<Vec<(String, Vec<u32>)>> {
     let (texts, tokens) = (beside("inp")?, beside("out")?);
     let tokens =
         tokens.lines().map(|line| line.split_whitespace().map(|id| id.parse().expect("ids are numbers")).collect());
-    let cases: Vec<_> = texts.split(SEPARATOR).map(str::to_owned).zip(tokens).collect();
-    assert_eq!(cases.len(), texts.split(SEPARATOR).count(), "every text of `{}` has its tokens", path.display());
+    let texts: Vec<_> = texts.strip_suffix(END).unwrap_or(&texts).split(END).map(str::to_owned).collect();
+    let tokens: Vec<_> = tokens.collect();
+    assert_eq!(texts.len(), tokens.len(), "every text of `{}` has its tokens", path.display());
+    let cases = texts.into_iter().zip(tokens).collect();
     Some(cases)
 }
 
@@ -60,6 +63,9 @@ fn every_vocabulary_makes_the_tokens_that_llama_cpp_makes() {
             if tokens != *expected {
                 eprintln!("{text:?}\n  gave   {tokens:?}\n  wanted {expected:?}");
             }
+            // Pieces of words lose accents and white space.
+            let is_lossy = path.to_string_lossy().contains("bert");
+            assert!(is_lossy || tokenizer.decode(&tokens) == *text, "{text:?} comes back");
             tokens != *expected
         });
         let wrong = wrong.count();
