@@ -11,6 +11,7 @@ mod mask;
 mod sample;
 mod shape;
 mod stop;
+mod tokenizer;
 mod vocabulary;
 mod weights;
 
@@ -20,4 +21,5 @@ pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
 pub use mask::Mask;
 pub use sample::{Defaults, Sampler, Sampling};
 pub use stop::{Pushed, StopWords};
+pub use tokenizer::{Markers, Tokenizer, Utf8};
 pub use vocabulary::{TokenKind, Vocabulary};
