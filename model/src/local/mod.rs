@@ -3,8 +3,10 @@
 
 mod bytes;
 mod gguf;
+mod template;
 mod vocabulary;
 
 pub use bytes::Bytes;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
+pub use template::{Names, PROMPT_BYTES_MAX, SOURCE_BYTES_MAX, STEPS_MAX, Template};
 pub use vocabulary::{TokenKind, Vocabulary};
