@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Names;
 use super::probe::Abilities;
+use crate::local::dialect::Dialect;
 use crate::media::{Media, Source};
 use crate::message::{Message, Part, Role, ToolCall, ToolResult};
 use crate::request::{Effort, Request, ToolChoice};
@@ -18,19 +19,22 @@ pub(super) enum Systems {
     All,
 }
 
+/// What is known of the template.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) names: &'a Names,
+    pub(super) source: &'a str,
+    pub(super) abilities: &'a Abilities,
+    pub(super) dialect: Dialect,
+}
+
 /// Makes the context.
-pub(super) fn context(
-    request: &Request,
-    think: Option<bool>,
-    names: &Names,
-    source: &str,
-    abilities: &Abilities,
-    systems: Systems,
-) -> Result<Value> {
+pub(super) fn context(request: &Request, think: Option<bool>, of: &Of<'_>, systems: Systems) -> Result<Value> {
+    let Of { names, source, abilities, dialect } = *of;
     let has_tools = !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None);
     let tools = has_tools.then(|| tools(request));
     let told = tools.as_ref().filter(|_| !abilities.tools).map(instruction);
-    let messages = Messages { source, abilities, all: Vec::new() }.of(request, told, systems)?;
+    let messages = Messages { source, abilities, dialect, all: Vec::new() }.of(request, told, systems)?;
     let mut context = base(messages, tools.filter(|_| abilities.tools), names);
     context.extend(switches(request, think, source));
     let free = request.extra.get("chat_template_kwargs").and_then(Value::as_object);
@@ -101,6 +105,7 @@ fn instruction(tools: &Value) -> String {
 struct Messages<'a> {
     source: &'a str,
     abilities: &'a Abilities,
+    dialect: Dialect,
     all: Vec<Value>,
 }
 
@@ -198,10 +203,8 @@ impl Messages<'_> {
         let calls: Vec<_> = message.tool_calls().collect();
         let can_call = self.abilities.tools && self.abilities.calls;
         if !calls.is_empty() && !can_call {
-            let written: Vec<_> =
-                calls.iter().map(|call| json!({"name": call.name, "arguments": arguments(call)})).collect();
-            let written =
-                if let [only] = written.as_slice() { only.to_string() } else { Value::Array(written).to_string() };
+            let calls: Vec<_> = calls.iter().map(|call| (call.name.as_str(), arguments(call))).collect();
+            let written = self.dialect.write(&calls);
             text = if text.is_empty() { written } else { format!("{text}\n{written}") };
             self.add("assistant", &text);
             return Ok(());

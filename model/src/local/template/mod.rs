@@ -16,9 +16,10 @@ use std::time::SystemTime;
 
 pub use engine::{PROMPT_BYTES_MAX, SOURCE_BYTES_MAX, STEPS_MAX};
 
-use self::context::Systems;
+use self::context::{Of, Systems};
 use self::engine::{Clock, Engine};
 use self::probe::Abilities;
+use super::dialect::Dialect;
 use crate::message::Role;
 use crate::request::Request;
 use crate::{Error, Kind, Result};
@@ -57,6 +58,7 @@ pub struct Names {
 pub struct Template {
     form: Form,
     names: Names,
+    dialect: Dialect,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,8 @@ impl Template {
     fn of_clock(source: &str, names: Names, clock: Clock) -> Result<Self> {
         let engine = Box::new(Engine::new(source, clock)?);
         let abilities = Abilities::of(&engine, source, &names);
-        Ok(Self { form: Form::Jinja { engine, source: source.to_owned(), abilities }, names })
+        let dialect = if abilities.tools { Dialect::of(source) } else { Dialect::Generic };
+        Ok(Self { form: Form::Jinja { engine, source: source.to_owned(), abilities }, names, dialect })
     }
 
     /// Takes the template that a model brings, or the one that fits its vocabulary, which `has_token` knows.
@@ -122,7 +125,13 @@ impl Template {
     /// Returns what fits models that only continue a text: the last words of the person, as they are.
     #[must_use]
     pub fn plain() -> Self {
-        Self { form: Form::Plain, names: Names::default() }
+        Self { form: Form::Plain, names: Names::default(), dialect: Dialect::Generic }
+    }
+
+    /// Returns how its model writes calls.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Writes the prompt of a request, up to where the model goes on. `think` says whether it thinks first, at models that
@@ -132,7 +141,8 @@ impl Template {
     /// `BadInput` if the template refuses the conversation, or it holds pictures; `Limit` if the template does not end.
     pub fn render(&self, request: &Request, think: Option<bool>) -> Result<String> {
         let Form::Jinja { engine, source, abilities } = &self.form else { return plain(request) };
-        let make = |systems| context::context(request, think, &self.names, source, abilities, systems);
+        let of = Of { names: &self.names, source, abilities, dialect: self.dialect };
+        let make = |systems| context::context(request, think, &of, systems);
         match engine.run(&make(Systems::First)?) {
             // Many take instructions only at the beginning.
             Err(_) if has_late_system(request) => engine.run(&make(Systems::All)?),

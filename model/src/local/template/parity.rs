@@ -94,6 +94,6 @@ fn abilities_of_templates() {
         let template = Template::new(&std::fs::read_to_string(&path).unwrap(), Names::default()).unwrap();
         let Form::Jinja { abilities, .. } = &template.form else { panic!("no template") };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        eprintln!("{name:50} {abilities:?}");
+        eprintln!("{name:50} {:?} {abilities:?}", template.dialect());
     }
 }

@@ -138,7 +138,7 @@ fn a_narrow_template_gets_all_in_words() {
         {"name": "NAME", "arguments": {}}
         To call several at once, answer with a JSON list of such objects. What they return comes in the next message. If no tool is needed, answer in words.
 
-        Weather?[assistant]{"name":"weather","arguments":{"city":"Zürich"}}[user]`weather` returned: rain
+        Weather?[assistant]{"name": "weather", "arguments": {"city":"Zürich"}}[user]`weather` returned: rain
 
         And now?"#]];
     let request = asked().message(Message::user("And now?"));
