@@ -166,12 +166,12 @@ impl Gguf {
     /// it is cut short or contradicts itself.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let parsed = Bytes::open(path).and_then(|bytes| Self::parse(path, bytes));
+        let parsed = Bytes::open(path).and_then(|bytes| Self::parse(path, &bytes));
         parsed.map_err(|error| error.context(format!("opening the model `{}`", path.display())))
     }
 
-    fn parse(path: &Path, bytes: Bytes) -> Result<Self> {
-        let mut cursor = Cursor { bytes: &bytes, at: 0 };
+    fn parse(path: &Path, bytes: &Bytes) -> Result<Self> {
+        let mut cursor = Cursor { bytes, at: 0 };
         if cursor.take(4).ok() != Some(MAGIC) {
             return Err(Error::new(Kind::BadInput, "it is no GGUF file"));
         }

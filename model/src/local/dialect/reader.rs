@@ -159,7 +159,7 @@ impl Reader {
             State::Text(Start::Not) => return self.text(events),
             State::Text(start) => {
                 let start = *start;
-                return self.begin(start, events);
+                return self.begin(start);
             }
             State::Thinking { .. } => return self.think(events),
             State::Header => return self.header(events),
@@ -198,7 +198,7 @@ impl Reader {
     }
 
     /// Looks for what may stand before text.
-    fn begin(&mut self, start: Start, events: &mut Vec<Event>) -> bool {
+    fn begin(&mut self, start: Start) -> bool {
         let words = self.feed.held.trim_start();
         let space = self.feed.held.len() - words.len();
         if words.is_empty() {
@@ -242,7 +242,6 @@ impl Reader {
         if start != Start::Answer {
             self.feed.skip_space();
         }
-        let _ = events;
         self.set(State::Text(Start::Not))
     }
 

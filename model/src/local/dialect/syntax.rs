@@ -63,6 +63,7 @@ const CHANNEL_ENDS: &[&str] = &["<|end|>", "<|return|>", "<|call|>"];
 pub(super) fn syntax(dialect: Dialect) -> Syntax {
     let json = |opens, ignored| Syntax { opens, ignored, after: NONE, body: Body::Json, is_bare: false };
     let named = |opens, ends, ignored, after| Syntax { opens, ignored, after, body: Body::Named(ends), is_bare: false };
+    let with = |opens, ignored, marks| Syntax { body: Body::Parameters(marks), ..json(opens, ignored) };
     match dialect {
         Dialect::Hermes => json(&["<tool_call>"], &["</tool_call>"]),
         Dialect::Llama3 => Syntax { after: &["```", ";"], is_bare: true, ..json(&["<|python_tag|>"], NONE) },
@@ -106,142 +107,130 @@ pub(super) fn syntax(dialect: Dialect) -> Syntax {
         Dialect::Lfm => {
             Syntax { body: Body::Python("<|tool_call_end|>"), ..json(&["<|tool_call_start|>"], &["<|tool_call_end|>"]) }
         }
-        Dialect::Qwen3Coder | Dialect::Glm | Dialect::DeepSeekMarkup | Dialect::MiniMax | Dialect::MiniCpm => {
-            with_parameters(dialect)
-        }
+        Dialect::Qwen3Coder => with(&["<function="], CODER_IGNORED, CODER),
+        Dialect::Glm => with(&["<tool_call>"], NONE, GLM),
+        Dialect::DeepSeekMarkup => with(&["<｜DSML｜invoke name=\""], MARKUP_IGNORED, MARKUP),
+        Dialect::MiniMax => with(&["<invoke name=\""], &["<minimax:tool_call>", "</minimax:tool_call>"], MINIMAX),
+        Dialect::MiniCpm => with(&["<function name=\""], NONE, MINICPM),
     }
 }
 
-fn with_parameters(dialect: Dialect) -> Syntax {
-    let (opens, ignored, parameters): (&'static [&'static str], &'static [&'static str], _) = match dialect {
-        Dialect::Glm => {
-            let parameters = Parameters {
-                name_end: "\n",
-                key: "<arg_key>",
-                key_end: "</arg_key>",
-                value: "<arg_value>",
-                value_end: "</arg_value>",
-                end: "</tool_call>",
-                space: "",
-            };
-            (&["<tool_call>"], NONE, parameters)
-        }
-        Dialect::DeepSeekMarkup => {
-            let parameters = Parameters {
-                name_end: "\">",
-                key: "<｜DSML｜parameter name=\"",
-                key_end: ">",
-                value: "",
-                value_end: "</｜DSML｜parameter>",
-                end: "</｜DSML｜invoke>",
-                space: "",
-            };
-            let ignored = &[
-                "<｜DSML｜function_calls>",
-                "</｜DSML｜function_calls>",
-                "<｜DSML｜tool_calls>",
-                "</｜DSML｜tool_calls>",
-            ];
-            (&["<｜DSML｜invoke name=\""], ignored, parameters)
-        }
-        Dialect::MiniMax => {
-            let parameters = Parameters {
-                name_end: "\">",
-                key: "<parameter name=\"",
-                key_end: "\">",
-                value: "",
-                value_end: "</parameter>",
-                end: "</invoke>",
-                space: "",
-            };
-            (&["<invoke name=\""], &["<minimax:tool_call>", "</minimax:tool_call>"], parameters)
-        }
-        Dialect::MiniCpm => {
-            let parameters = Parameters {
-                name_end: "\">",
-                key: "<param name=\"",
-                key_end: "\">",
-                value: "",
-                value_end: "</param>",
-                end: "</function>",
-                space: "",
-            };
-            (&["<function name=\""], NONE, parameters)
-        }
-        _ => {
-            let parameters = Parameters {
-                name_end: ">",
-                key: "<parameter=",
-                key_end: ">",
-                value: "",
-                value_end: "</parameter>",
-                end: "</function>",
-                space: "\n",
-            };
-            let ignored = &["<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"];
-            (&["<function="], ignored, parameters)
-        }
-    };
-    Syntax { opens, ignored, after: NONE, body: Body::Parameters(parameters), is_bare: false }
-}
+const CODER: Parameters = Parameters {
+    name_end: ">",
+    key: "<parameter=",
+    key_end: ">",
+    value: "",
+    value_end: "</parameter>",
+    end: "</function>",
+    space: "\n",
+};
+const GLM: Parameters = Parameters {
+    name_end: "\n",
+    key: "<arg_key>",
+    key_end: "</arg_key>",
+    value: "<arg_value>",
+    value_end: "</arg_value>",
+    end: "</tool_call>",
+    space: "",
+};
+const MARKUP: Parameters = Parameters {
+    name_end: "\">",
+    key: "<｜DSML｜parameter name=\"",
+    key_end: ">",
+    value: "",
+    value_end: "</｜DSML｜parameter>",
+    end: "</｜DSML｜invoke>",
+    space: "",
+};
+const MINIMAX: Parameters = Parameters {
+    name_end: "\">",
+    key: "<parameter name=\"",
+    key_end: "\">",
+    value: "",
+    value_end: "</parameter>",
+    end: "</invoke>",
+    space: "",
+};
+const MINICPM: Parameters = Parameters { key: "<param name=\"", value_end: "</param>", end: "</function>", ..MINIMAX };
+
+/// Marks around calls with parameters, under the names that versions of the models have for them.
+const CODER_IGNORED: &[&str] = &["<tool_call>", "</tool_call>", "<seed:tool_call>", "</seed:tool_call>"];
+const MARKUP_IGNORED: &[&str] =
+    &["<｜DSML｜function_calls>", "</｜DSML｜function_calls>", "<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>"];
 
 /// Returns what stands around calls whose arguments are JSON.
 pub(super) fn envelope(dialect: Dialect) -> Option<Envelope> {
-    let of = |begin, before, between, after, separator, end| {
-        Some(Envelope { begin, before, between, after, separator, end })
+    of_objects(dialect).or_else(|| of_names(dialect))
+}
+
+/// Of calls that are objects.
+fn of_objects(dialect: Dialect) -> Option<Envelope> {
+    let usual = Envelope {
+        begin: "",
+        before: "{\"name\": \"",
+        between: "\", \"arguments\": ",
+        after: "}",
+        separator: None,
+        end: "",
     };
-    let arguments = "\", \"arguments\": ";
-    let list = |begin, end| of(begin, "{\"name\": \"", arguments, "}", Some(", "), end);
-    match dialect {
-        Dialect::Hermes => of("", "<tool_call>\n{\"name\": \"", arguments, "}\n</tool_call>", Some("\n"), ""),
-        Dialect::Llama3 => of("", "{\"name\": \"", "\", \"parameters\": ", "}", None, ""),
-        Dialect::Generic => of("", "{\"name\": \"", arguments, "}", None, ""),
+    let list = |begin, end| Envelope { begin, separator: Some(", "), end, ..usual };
+    Some(match dialect {
+        Dialect::Hermes => {
+            Envelope { before: "<tool_call>\n{\"name\": \"", after: "}\n</tool_call>", separator: Some("\n"), ..usual }
+        }
+        Dialect::Llama3 => Envelope { between: "\", \"parameters\": ", ..usual },
+        Dialect::Generic => usual,
+        Dialect::GigaChat => Envelope { begin: "<|function_call|>", ..usual },
         Dialect::Mistral => list("[TOOL_CALLS][", "]"),
-        Dialect::MistralNamed => of("", "[TOOL_CALLS]", "[ARGS]", "", Some(""), ""),
         Dialect::Phi4 => list("<|tool_call|>[", "]"),
         Dialect::Nemotron => list("<TOOLCALL>[", "]</TOOLCALL>"),
         Dialect::Apriel => list("<tool_calls>[", "]</tool_calls>"),
         Dialect::FireFunction => list(" functools[", "]"),
-        Dialect::Apertus => of("<|tools_prefix|>[", "{\"", "\": ", "}", Some(", "), "]<|tools_suffix|>"),
-        Dialect::Cohere => of(
-            "<|START_ACTION|>[\n",
-            "    {\"tool_call_id\": \"#\", \"tool_name\": \"",
-            "\", \"parameters\": ",
-            "}",
-            Some(",\n"),
-            "\n]<|END_ACTION|>",
-        ),
-        Dialect::CommandR => of(
-            "Action:\n```json\n[\n",
-            "    {\n        \"tool_name\": \"",
-            "\",\n        \"parameters\": ",
-            "\n    }",
-            Some(",\n"),
-            "\n]```",
-        ),
-        Dialect::GigaChat => of("<|function_call|>", "{\"name\": \"", arguments, "}", None, ""),
+        Dialect::Apertus => {
+            Envelope { before: "{\"", between: "\": ", ..list("<|tools_prefix|>[", "]<|tools_suffix|>") }
+        }
+        Dialect::Cohere => Envelope {
+            before: "    {\"tool_call_id\": \"#\", \"tool_name\": \"",
+            between: "\", \"parameters\": ",
+            separator: Some(",\n"),
+            ..list("<|START_ACTION|>[\n", "\n]<|END_ACTION|>")
+        },
+        Dialect::CommandR => Envelope {
+            before: "    {\n        \"tool_name\": \"",
+            between: "\",\n        \"parameters\": ",
+            after: "\n    }",
+            separator: Some(",\n"),
+            ..list("Action:\n```json\n[\n", "\n]```")
+        },
+        _ => return None,
+    })
+}
+
+/// Of calls that are a name and an object.
+fn of_names(dialect: Dialect) -> Option<Envelope> {
+    let of = |begin, before, between, after, end| Envelope { begin, before, between, after, separator: Some(""), end };
+    Some(match dialect {
+        Dialect::MistralNamed => of("", "[TOOL_CALLS]", "[ARGS]", "", ""),
+        Dialect::Functionary => of("", "<function=", ">", "</function>", ""),
         Dialect::DeepSeek => of(
             "<｜tool▁calls▁begin｜>",
             "<｜tool▁call▁begin｜>",
             "<｜tool▁sep｜>",
             "<｜tool▁call▁end｜>",
-            Some(""),
             "<｜tool▁calls▁end｜>",
         ),
-        Dialect::DeepSeekR1 => of(
-            "<｜tool▁calls▁begin｜>",
-            "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
-            "\n```json\n",
-            "\n```<｜tool▁call▁end｜>",
-            Some("\n"),
-            "<｜tool▁calls▁end｜>",
-        ),
+        Dialect::DeepSeekR1 => Envelope {
+            before: "<｜tool▁call▁begin｜>function<｜tool▁sep｜>",
+            between: "\n```json\n",
+            after: "\n```<｜tool▁call▁end｜>",
+            separator: Some("\n"),
+            ..of_names(Dialect::DeepSeek)?
+        },
         Dialect::Kimi => of(
             "<|tool_calls_section_begin|>",
             "<|tool_call_begin|>functions.",
             ":#<|tool_call_argument_begin|>",
             "<|tool_call_end|>",
-            Some(""),
             "<|tool_calls_section_end|>",
         ),
         Dialect::Solar => of(
@@ -249,19 +238,12 @@ pub(super) fn envelope(dialect: Dialect) -> Option<Envelope> {
             "<|tool_call:begin|>#<|tool_call:name|>",
             "<|tool_call:args|>",
             "<|tool_call:end|>",
-            Some(""),
             "<|calls|>",
         ),
-        Dialect::Functionary => of("", "<function=", ">", "</function>", Some(""), ""),
-        Dialect::Harmony => {
-            of("", "<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", "", None, "")
-        }
-        Dialect::Qwen3Coder
-        | Dialect::Glm
-        | Dialect::DeepSeekMarkup
-        | Dialect::MiniMax
-        | Dialect::MiniCpm
-        | Dialect::Gemma
-        | Dialect::Lfm => None,
-    }
+        Dialect::Harmony => Envelope {
+            separator: None,
+            ..of("", "<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", "", "")
+        },
+        _ => return None,
+    })
 }

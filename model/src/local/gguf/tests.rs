@@ -33,7 +33,7 @@ impl Writer {
 }
 
 fn parse(bytes: Vec<u8>) -> Result<Gguf> {
-    Gguf::parse(Path::new("m.gguf"), Bytes::from(bytes))
+    Gguf::parse(Path::new("m.gguf"), &Bytes::from(bytes))
 }
 
 fn sample() -> Vec<u8> {

@@ -23,7 +23,7 @@ pub const PROMPT_BYTES_MAX: usize = 64 << 20;
 /// How deep macros and blocks may lie within each other.
 const DEPTH_MAX: usize = 100;
 /// A template can pile lists upon lists, and each takes some stack when it is dropped: more than a usual thread has.
-const STACK_BYTES: usize = 512 << 20;
+const STACK_BYTES: usize = 256 << 20;
 /// What the engine calls the template; there is one.
 const NAME: &str = "chat";
 

@@ -1,3 +1,5 @@
+//! What templates are given, what they may do, and what becomes of those that know little.
+
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -99,6 +101,12 @@ fn lists_within_lists_do_not_break_the_stack() {
     let written =
         "{% set ns = namespace(x=[]) %}{% for a in range(999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | tojson }}";
     assert_eq!(write(written, &json!({})).unwrap_err().kind(), Kind::BadInput);
+}
+
+#[test]
+fn a_template_can_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Template>();
 }
 
 #[test]
