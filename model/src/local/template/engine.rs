@@ -16,14 +16,15 @@ use crate::{Error, Kind, Result};
 
 /// Bytes that the source of a template may have; the longest known has 30 000.
 pub const SOURCE_BYTES_MAX: usize = 1 << 20;
-/// Steps that one rendering may take. A conversation of a thousand messages takes less than one million.
-pub const STEPS_MAX: u64 = 4_000_000;
+/// Steps that one rendering may take. A conversation of a thousand messages takes about a hundred thousand, and four
+/// million in the one known template that goes through all messages for each.
+pub const STEPS_MAX: u64 = 10_000_000;
 /// Bytes that a prompt may have: far above what fits into any model.
 pub const PROMPT_BYTES_MAX: usize = 64 << 20;
 /// How deep macros and blocks may lie within each other.
 const DEPTH_MAX: usize = 100;
 /// A template can pile lists upon lists, and each takes some stack when it is dropped: more than a usual thread has.
-const STACK_BYTES: usize = 256 << 20;
+const STACK_BYTES: usize = 512 << 20;
 /// What the engine calls the template; there is one.
 const NAME: &str = "chat";
 
@@ -55,6 +56,12 @@ impl Engine {
         environment.add_function("strftime_now", move |format: &str| clock::format(clock(), format));
         environment.add_template_owned(NAME, without_generation(source)).map_err(|error| read(&error))?;
         Ok(Self { environment })
+    }
+
+    /// Sets another bound, so that tests need not go that far.
+    #[cfg(test)]
+    pub(super) fn steps(&mut self, most: u64) {
+        self.environment.set_fuel(Some(most));
     }
 
     /// Renders a context.

@@ -2,7 +2,7 @@
 //! Python that has jinja2.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::message::Message;
+use crate::request::ToolSpec;
 
 /// The moment at which the other side writes dates.
 const NOW: Duration = Duration::from_secs(1_770_091_506);
@@ -80,6 +82,13 @@ fn renderings_are_those_of_jinja() {
     assert_eq!(names, known.collect::<Vec<_>>());
 }
 
+fn paths(folder: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jinja"));
+    paths.sort();
+    paths
+}
+
 /// What each template can say; read it after a change.
 #[test]
 fn abilities_of_templates() {
@@ -87,13 +96,33 @@ fn abilities_of_templates() {
         eprintln!("skipped: set LOREWELL_TEMPLATES to a folder of templates");
         return;
     };
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jinja"));
-    paths.sort();
-    for path in paths {
+    for path in paths(&folder) {
         let template = Template::new(&std::fs::read_to_string(&path).unwrap(), Names::default()).unwrap();
         let Form::Jinja { abilities, .. } = &template.form else { panic!("no template") };
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         eprintln!("{name:50} {:?} {abilities:?}", template.dialect());
+    }
+}
+
+/// Whether the bound on steps leaves room for conversations that are far longer than usual.
+#[test]
+fn long_conversations_fit() {
+    let Ok(folder) = std::env::var("LOREWELL_TEMPLATES") else {
+        eprintln!("skipped: set LOREWELL_TEMPLATES to a folder of templates");
+        return;
+    };
+    let turns = |n: usize| {
+        let turn =
+            |at: usize| if at.is_multiple_of(2) { Message::user("Tell me more.") } else { Message::assistant("So:") };
+        (0..n).map(turn).chain([Message::user("And?")])
+    };
+    let tool = ToolSpec::new("f", "d", serde_json::json!({"type": "object", "properties": {}}));
+    let request = |n| (0..20).fold(Request::new(turns(n)), |request, _| request.tool(tool.clone()));
+    for path in paths(&folder) {
+        let template = Template::new(&std::fs::read_to_string(&path).unwrap(), Names::default()).unwrap();
+        if template.render(&request(2), None).is_ok() {
+            let long = template.render(&request(1000), None);
+            assert!(long.is_ok(), "{}: {:?}", path.display(), long.map(drop));
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Finds out what a template can say by giving it small conversations and looking for their words in what it makes of them.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
 use super::Names;
 use super::context;
 use super::engine::Engine;
+use crate::Kind;
 
 /// Words that no template has by itself.
 const NEEDLE: &str = "needle7531";
@@ -31,10 +34,16 @@ pub(super) struct Abilities {
 
 impl Abilities {
     pub(super) fn of(engine: &Engine, source: &str, names: &Names) -> Self {
+        // A template that does not end is not asked again.
+        let is_endless = Cell::new(false);
         let says = |messages: &Value, tools: &Value, words: &str| {
             let messages = messages.as_array().cloned().unwrap_or_default();
             let tools = Some(tools.clone()).filter(|tools| !tools.is_null());
+            if is_endless.get() {
+                return false;
+            }
             let made = engine.run(&Value::Object(context::base(messages, tools, names)));
+            is_endless.set(made.as_ref().is_err_and(|error| error.kind() == Kind::Limit));
             made.is_ok_and(|made| made.contains(words))
         };
         let user = |text: &str| json!({"role": "user", "content": text});

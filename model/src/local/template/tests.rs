@@ -23,6 +23,15 @@ fn write(source: &str, context: &Json) -> Result<String> {
     template(source).render_json(context)
 }
 
+/// Runs a template that may take so many steps.
+fn write_in(steps: u64, source: &str) -> Result<String> {
+    let mut template = template(source);
+    if let Form::Jinja { engine, .. } = &mut template.form {
+        engine.steps(steps);
+    }
+    template.render_json(&json!({}))
+}
+
 fn weather() -> ToolSpec {
     ToolSpec::new("weather", "Tells it.", json!({"type": "object", "properties": {"city": {"type": "string"}}}))
 }
@@ -81,7 +90,7 @@ fn what_a_template_refuses_is_told_in_its_words() {
 #[test]
 fn strangers_cannot_run_for_ever_or_look_around() {
     let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}";
-    assert_eq!(write(endless, &json!({})).unwrap_err().kind(), Kind::Limit);
+    assert_eq!(write_in(100_000, endless).unwrap_err().kind(), Kind::Limit);
     let long = "{% set x = 'x' * 100000 %}{% for a in range(99999) %}{{ x }}{% endfor %}";
     assert_eq!(write(long, &json!({})).unwrap_err().kind(), Kind::Limit);
     let calls_itself = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
@@ -95,9 +104,9 @@ fn strangers_cannot_run_for_ever_or_look_around() {
 
 #[test]
 fn lists_within_lists_do_not_break_the_stack() {
-    let deep = "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% for b in range(99) %}\
-        {% set ns.x = [ns.x] %}{% endfor %}{% endfor %}done";
-    assert_eq!(write(deep, &json!({})).unwrap_err().kind(), Kind::Limit);
+    let deep = "{% set ns = namespace(x=[]) %}{% for a in range(99999) %}{% set ns.x = [ns.x] %}{% set ns.x = [ns.x] %}\
+        {% endfor %}done";
+    assert_eq!(write(deep, &json!({})).unwrap(), "done");
     let written =
         "{% set ns = namespace(x=[]) %}{% for a in range(999) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x | tojson }}";
     assert_eq!(write(written, &json!({})).unwrap_err().kind(), Kind::BadInput);
