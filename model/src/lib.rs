@@ -25,6 +25,8 @@ pub mod remote;
 mod request;
 mod retry;
 mod secret;
+#[cfg(any(feature = "candle", feature = "remote"))]
+mod think;
 mod usage;
 
 pub use chat::{ChatModel, Events};

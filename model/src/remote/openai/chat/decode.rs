@@ -14,6 +14,7 @@ use super::calls::{Calls, Function, Piece};
 use super::details::Details;
 use crate::event::{Event, Finish};
 use crate::message::{Citation, Opaque};
+use crate::think::{Piece as Said, Split};
 use crate::usage::Usage;
 use crate::{Error, Kind, Result};
 
@@ -132,6 +133,8 @@ pub(super) struct ChatDecoder {
     is_over: bool,
     is_refused: bool,
     open: Open,
+    /// Takes thoughts off the text of servers that do not.
+    split: Split,
     details: Details,
     calls: Calls,
     sources: Vec<Citation>,
@@ -249,14 +252,21 @@ impl ChatDecoder {
             self.details.push(raw, &mut detailed)?;
         }
         let thoughts = delta.reasoning_content.full().or(delta.reasoning.full());
-        self.think(thoughts.unwrap_or(&detailed), events);
+        let thoughts = thoughts.unwrap_or(&detailed);
+        if !thoughts.is_empty() {
+            self.split.is_text(); // a server that knows thoughts leaves none in the text
+        }
+        self.think(thoughts, events);
         match delta.content {
             Some(raw) if raw.get().starts_with(['[', '{']) => self.pieces(raw, events),
-            Some(raw) => self.say(Words::of(raw).as_str(), events),
+            Some(raw) => self.content(Words::of(raw).as_str(), events),
             None => {}
         }
-        self.is_refused |= delta.refusal.full().is_some();
-        self.say(delta.refusal.as_str(), events);
+        if let Some(refusal) = delta.refusal.full() {
+            self.is_refused = true;
+            self.flush(events);
+            self.say(refusal, events);
+        }
         for raw in &delta.annotations.0 {
             events.extend(citation(raw).map(|citation| Event::Citation { citation }));
         }
@@ -264,6 +274,7 @@ impl ChatDecoder {
         let function = function.cloned().map(Piece::of);
         let calls = delta.tool_calls.0.iter().filter_map(|piece| piece.0.as_ref()).chain(&function);
         for piece in calls {
+            self.flush(events);
             self.close(events);
             self.has_spoken = true;
             self.calls.push(piece, events);
@@ -285,6 +296,30 @@ impl ChatDecoder {
                 }
                 Some(raw) => self.think(Words::of(raw).as_str(), events),
                 None => self.say(piece.text.as_str(), events),
+            }
+        }
+    }
+
+    /// Takes text that may begin with thoughts.
+    fn content(&mut self, text: &str, events: &mut Vec<Event>) {
+        let mut said = Vec::new();
+        self.split.push(text, &mut said);
+        self.has_spoken |= !text.is_empty();
+        self.said(said, events);
+    }
+
+    /// Gives what was held back of the text.
+    fn flush(&mut self, events: &mut Vec<Event>) {
+        let mut said = Vec::new();
+        self.split.flush(&mut said);
+        self.said(said, events);
+    }
+
+    fn said(&mut self, said: Vec<Said>, events: &mut Vec<Event>) {
+        for said in said {
+            match said {
+                Said::Thought(words) => self.think(&words, events),
+                Said::Text(words) => self.say(&words, events),
             }
         }
     }
@@ -335,6 +370,7 @@ impl ChatDecoder {
 
     fn finish(&mut self, events: &mut Vec<Event>) -> Result<()> {
         let finish = self.reason()?;
+        self.flush(events);
         self.close(events);
         if !self.details.is_empty() {
             self.end_reasoning(events);

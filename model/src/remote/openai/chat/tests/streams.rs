@@ -73,6 +73,51 @@ fn thoughts_by_every_name() {
 }
 
 #[test]
+fn thoughts_in_the_text_are_thoughts() {
+    let whole = "\n<think>\nHm, so\n</think>\n\nYes, <b>";
+    let expected = |events: &[Event]| {
+        let said = |event: &Event| match event {
+            Event::Reasoning { text } => format!("({text})"),
+            Event::Text { text } => text.clone(),
+            Event::ReasoningEnd { .. } | Event::TextEnd { .. } => "|".to_owned(),
+            _ => String::new(),
+        };
+        assert_eq!(events.iter().map(said).collect::<String>().replace(")(", ""), "(Hm, so)|Yes, <b>|");
+    };
+    for cut in 0..=whole.len() {
+        let piece = |text: &str| delta(&serde_json::json!({ "content": text }).to_string());
+        let (before, after) = whole.split_at(cut);
+        let data = [&piece(before), &piece(after), &end("stop"), "[DONE]"];
+        expected(&play(Format::Chat, &data.map(|data| data)).0);
+    }
+    let letters = whole.chars().map(|letter| delta(&serde_json::json!({ "content": letter }).to_string()));
+    let letters: Vec<_> = letters.chain([end("stop")]).collect();
+    expected(&play(Format::Chat, &letters.iter().map(String::as_str).collect::<Vec<_>>()).0);
+}
+
+#[test]
+fn thoughts_in_the_text_end_at_a_call() {
+    let call = r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#;
+    check(
+        &[&delta(r#"{"content":"<think>Hm </th"}"#), &delta(call), &end("tool_calls"), "[DONE]"],
+        expect![[r#"
+            {"event":"start","id":"c1","model":"m"}
+            {"event":"reasoning","text":"Hm"}
+            {"event":"reasoning","text":" </th"}
+            {"event":"reasoning_end"}
+            {"event":"tool_call_start","index":0,"id":"a","name":"f"}
+            {"event":"tool_call_arguments","index":0,"text":"{}"}
+            {"event":"tool_call_end","index":0}
+            {"event":"finish","finish":"tool_calls"}"#]],
+    );
+    let parsed = delta(r#"{"reasoning_content":"Hm"}"#);
+    let events = play(Format::Chat, &[&parsed, &delta(r#"{"content":"<think> is a tag"}"#), &end("stop"), "[DONE]"]).0;
+    assert_eq!(events[3], Event::Text { text: "<think> is a tag".into() });
+    let short = play(Format::Chat, &[&delta(r#"{"content":" <thi"}"#), &end("stop"), "[DONE]"]).0;
+    assert_eq!(short[1], Event::Text { text: " <thi".into() });
+}
+
+#[test]
 fn mistral_sends_thoughts_as_content() {
     check(
         &[
