@@ -39,6 +39,8 @@ pub fn model(name: impl Into<String>) -> Open {
         retry: Retry::default(),
         #[cfg(feature = "remote")]
         timeouts: Timeouts::default(),
+        #[cfg(feature = "candle")]
+        window_tokens: None,
     }
 }
 
@@ -57,6 +59,8 @@ pub struct Open {
     pub(crate) retry: Retry,
     #[cfg(feature = "remote")]
     pub(crate) timeouts: Timeouts,
+    #[cfg(feature = "candle")]
+    pub(crate) window_tokens: Option<usize>,
 }
 
 impl Open {
@@ -97,6 +101,14 @@ impl Open {
         self
     }
 
+    /// Sets how many tokens a conversation with a local model may have, its answers included;
+    /// [`WINDOW_TOKENS`](crate::local::WINDOW_TOKENS) unless said, and never more than the model was made for.
+    #[cfg(feature = "candle")]
+    pub fn window_tokens(mut self, tokens: usize) -> Self {
+        self.window_tokens = Some(tokens);
+        self
+    }
+
     /// Lists the models that the provider offers, with what stands after the colon of the name left aside.
     ///
     /// # Errors
@@ -117,6 +129,12 @@ impl Open {
         let name: ModelName = self.name.parse()?;
         if name.provider() == "mock" {
             return crate::mock::open(&name);
+        }
+        #[cfg(feature = "candle")]
+        if name.provider() == "gguf" {
+            let window = self.window_tokens.unwrap_or(crate::local::WINDOW_TOKENS);
+            let local = crate::local::Local::open(name.model(), window)?;
+            return Ok(Model::new(name, local));
         }
         #[cfg(feature = "remote")]
         if let Some(opened) = Opened::new(&self, &name)? {
@@ -145,6 +163,14 @@ impl IntoFuture for Open {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Model>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
+        // A local model is read whole, which takes a moment.
+        #[cfg(feature = "candle")]
+        if self.name.starts_with("gguf:") {
+            return Box::pin(async {
+                let opened = tokio::task::spawn_blocking(|| self.open()).await;
+                opened.map_err(|error| Error::from_source(crate::Kind::Internal, error))?
+            });
+        }
         Box::pin(async { self.open() })
     }
 }

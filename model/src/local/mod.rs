@@ -3,12 +3,15 @@
 
 mod bytes;
 mod cache;
+mod chat;
 mod constrain;
 mod decoder;
 mod dialect;
+mod engine;
 mod gguf;
 mod kernels;
 mod mask;
+mod prompt;
 mod sample;
 mod shape;
 mod stop;
@@ -18,8 +21,10 @@ mod vocabulary;
 mod weights;
 
 pub use bytes::Bytes;
+pub use chat::{Local, WINDOW_TOKENS};
 pub use constrain::{Constraint, Grammars, Matcher};
 pub use dialect::{Dialect, Envelope, Reader};
+pub use engine::Counters;
 pub use gguf::{Array, Gguf, TensorKind, TensorView, Value};
 pub use mask::Mask;
 pub use sample::{Defaults, Sampler, Sampling};

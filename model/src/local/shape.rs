@@ -162,6 +162,13 @@ impl Reader<'_> {
     }
 }
 
+/// Returns for how many tokens a model was made.
+pub(super) fn context_of(gguf: &Gguf) -> Result<usize> {
+    let family = gguf.text("general.architecture")?.unwrap_or_default();
+    Family::of(family)?;
+    Reader { gguf, family, window: 0 }.needed("context_length", u64::from(u32::MAX))
+}
+
 impl Shape {
     /// Reads the shape of a file, for sequences of at most `window` tokens.
     pub(super) fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
