@@ -8,6 +8,8 @@ use crate::event::Event;
 const NAMES: &[&str] = &["name", "tool_name", "function"];
 /// Under which names they give its arguments.
 const ARGUMENTS: &[&str] = &["arguments", "parameters", "args", "input"];
+/// Under which they do where no mark says that it is a call, and the others may be part of an answer in JSON.
+const BARE_ARGUMENTS: &[&str] = &["arguments", "parameters"];
 /// What else stands in a call.
 const OTHERS: &[&str] = &["id", "type", "tool_call_id"];
 /// What may be read before it is clear that it is a call.
@@ -157,7 +159,8 @@ impl Json {
             }
             b'"' | b'\'' => {
                 let Some((key, length)) = text(&feed.held) else { return self.wait_for_text(feed, cx, events) };
-                let is_known = [NAMES, ARGUMENTS, OTHERS].iter().any(|known| known.contains(&key.as_str()));
+                let arguments = if self.is_bare { BARE_ARGUMENTS } else { ARGUMENTS };
+                let is_known = [NAMES, arguments, OTHERS].iter().any(|known| known.contains(&key.as_str()));
                 if self.is_bare && !is_known {
                     return self.broken(cx, events);
                 }

@@ -336,6 +336,35 @@ fn channels() {
 }
 
 #[test]
+fn nothing_is_held_back_longer_than_needed() {
+    let check = |dialect: Dialect, pieces: &[(&str, &str)]| {
+        let mut reader = dialect.reader(&request(), false);
+        for (piece, expected) in pieces {
+            let mut events = Vec::new();
+            reader.push(piece, &mut events);
+            let said = events.iter().map(|event| match event {
+                Event::Text { text } | Event::ToolCallArguments { text, .. } => text.clone(),
+                Event::Reasoning { text } => format!("({text})"),
+                Event::ToolCallStart { name, .. } => format!("{name}:"),
+                _ => String::new(),
+            });
+            assert_eq!(said.collect::<String>(), *expected, "{dialect:?} {piece}");
+        }
+    };
+    let call = "<tool_call>{\"name\": \"weather\", \"arguments\": {\"ci";
+    check(
+        Dialect::Hermes,
+        &[("Hel", "Hel"), ("lo <", "lo "), ("b> ", "<b> "), (call, "weather:{\"ci"), ("ty\": \"P", "ty\": \"P")],
+    );
+    let call = "<function=weather>\n<parameter=city>\nPar";
+    check(Dialect::Qwen3Coder, &[(call, "weather:{\"city\": \"Par"), ("is\n", "is"), ("x</par", "\\nx")]);
+    check(Dialect::Hermes, &[("<think>", ""), ("Hm", "(Hm)"), (" so ", "( so)"), ("on</", "( on)"), ("x", "(</x)")]);
+    check(Dialect::Generic, &[("{", ""), ("\"input\"", "{\"input\""), (": 1}", ": 1}")]);
+    check(Dialect::Generic, &[("{\"name\": \"Ann", ""), ("\", ", "{\"name\": \"Ann\", ")]);
+    check(Dialect::MistralNamed, &[("[TOOL_CALLS]now[ARGS]{", "now:{"), ("\"a\"", "\"a\"")]);
+}
+
+#[test]
 fn ids_are_made_of_the_conversation() {
     let id = |request: &Request| {
         let (mut reader, mut events) = (Dialect::Functionary.reader(request, false), Vec::new());

@@ -10,6 +10,7 @@ mod probe;
 mod python;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -142,12 +143,23 @@ impl Template {
     pub fn render(&self, request: &Request, think: Option<bool>) -> Result<String> {
         let Form::Jinja { engine, source, abilities } = &self.form else { return plain(request) };
         let of = Of { names: &self.names, source, abilities, dialect: self.dialect };
-        let make = |systems| context::context(request, think, &of, systems);
-        match engine.run(&make(Systems::First)?) {
-            // Many take instructions only at the beginning.
-            Err(_) if has_late_system(request) => engine.run(&make(Systems::All)?),
-            done => done,
+        let run = |request: &Request, systems| engine.run(&context::context(request, think, &of, systems)?);
+        let failed = match run(request, Systems::First) {
+            Ok(prompt) => return Ok(prompt),
+            Err(error) => error,
+        };
+        // Many take instructions only at the beginning, or one call at a time.
+        let has_late = has_late_system(request);
+        let systems = if has_late { Systems::All } else { Systems::First };
+        if has_late && let Ok(prompt) = run(request, systems) {
+            return Ok(prompt);
         }
+        if turns::has_parallel(request)
+            && let Ok(prompt) = run(&turns::one_by_one(request), systems)
+        {
+            return Ok(prompt);
+        }
+        Err(failed)
     }
 
     /// Renders a context as it is, for the comparison with Jinja.

@@ -180,6 +180,22 @@ fn a_template_gets_what_it_wants() {
 }
 
 #[test]
+fn a_template_that_takes_one_call_gets_one_at_a_time() {
+    let source = "{% for m in messages %}{% if m.tool_calls | length > 1 %}{{ raise_exception('one') }}{% endif %}\
+        [{{ m.role }}]{{ m.content }}{% for c in m.tool_calls %}{{ c.id }}{{ c.function.arguments | tojson }}{% endfor %}\
+        {% endfor %}{{ tools }}";
+    let calls = ["a", "b"].map(|id| ToolCall::new(id, "weather", &json!({"city": id})));
+    let results = [ToolResult::new(&calls[1], "2"), ToolResult::new(&calls[0], "1")];
+    let both = Message::new(Role::Assistant, calls.map(Part::ToolCall)).part(Part::text("Both."));
+    let request = Request::from("x").message(both).message(Message::results(results)).message(Message::user("y"));
+    let expected = "[user]x[assistant]Both.a{\"city\": \"a\"}[tool]1[assistant]b{\"city\": \"b\"}[tool]2[user]yNone";
+    assert_eq!(
+        template(source).render(&request.tool(weather()).tool_choice(crate::ToolChoice::None), None).unwrap(),
+        expected
+    );
+}
+
+#[test]
 fn pictures_are_refused_and_text_files_are_read() {
     let picture = Message::user("See:").part(Part::Image(Media::bytes("image/png", vec![1])));
     let error = Template::chatml().unwrap().render(&Request::from(picture), None).unwrap_err();
