@@ -110,8 +110,8 @@ impl Shelf {
 
     /// Notes what commit a revision is at.
     pub(super) fn note(&self, revision: &str, commit: &str) -> Result<()> {
-        if is_commit(revision) {
-            return Ok(());
+        if self.commit(revision)?.as_deref() == Some(commit) {
+            return Ok(()); // so that a cache that is not ours to write to will do
         }
         let path = self.folder.join("refs").join(revision);
         let write = || -> io::Result<()> {

@@ -236,13 +236,12 @@ impl Client {
         let code = text(headers, "x-error-code").unwrap_or_default();
         let error = |kind, message: String| Error::new(kind, message);
         match (status.as_u16(), code) {
-            (429, _) => {
-                let error = error(Kind::RateLimited, format!("`{hub}` asks to slow down"));
-                match asked_wait(headers) {
-                    Some(wait) => error.after(wait),
-                    None => error,
+            (429, _) => match asked_wait(headers) {
+                Some(wait) => {
+                    error(Kind::RateLimited, format!("`{hub}` asks to come back in {} s", wait.as_secs())).after(wait)
                 }
-            }
+                None => error(Kind::RateLimited, format!("`{hub}` asks to slow down")),
+            },
             (408 | 500.., _) => error(Kind::Unavailable, format!("`{hub}` answers {status}")),
             // What is signed there may have run out; the hub signs anew.
             _ if !is_own => error(Kind::Unavailable, format!("the store behind `{hub}` answers {status} for {what}")),
@@ -259,11 +258,15 @@ impl Client {
     }
 
     fn closed(&self, what: &str, page: &str) -> String {
-        let token = match self.token {
-            Some(_) => "the token that is set does not open it",
-            None => "set `HF_TOKEN` to a token of yours",
-        };
-        format!("{what} is not open to everyone; accept its terms at `{page}`, then: {token}")
+        match self.token {
+            Some(_) => format!(
+                "{what} is not open to everyone, and not to the token that is set; accept its terms at `{page}` with the \
+                 account of that token, or set another one as `HF_TOKEN`"
+            ),
+            None => format!(
+                "{what} is not open to everyone; accept its terms at `{page}`, then set `HF_TOKEN` to a token of yours"
+            ),
+        }
     }
 
     fn unknown(&self, name: &str, hub: &str) -> String {
@@ -330,6 +333,26 @@ mod tests {
             assert!(!stays_inside(file), "{file:?}");
         }
         assert!(!stays_inside(&"a".repeat(FILE_NAME_BYTES_MAX + 1)));
+    }
+
+    #[test]
+    fn no_redirect_leaves_encryption() {
+        let client = |endpoint: &str| Client::new(&Hub::new("").endpoint(endpoint).token("hf_x")).unwrap();
+        let lead = |client: &Client, to: &'static str| {
+            let from = client.url(["o", "n"].into_iter());
+            client.next(&from, &HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(to))]))
+        };
+        let hub = client("https://hub.example/base");
+        assert_eq!(lead(&hub, "/base/x").unwrap().as_str(), "https://hub.example/base/x");
+        for (to, is_own) in [("https://store.example/x", false), ("https://hub.example:444/x", false), ("y", true)] {
+            assert_eq!(hub.is_own(&lead(&hub, to).unwrap()), is_own, "{to}");
+        }
+        for to in ["http://hub.example/x", "http://store.example/x", "file:///etc/passwd", "ftp://hub.example/x"] {
+            assert_eq!(lead(&hub, to).unwrap_err().kind(), Kind::Refused, "{to}");
+        }
+        assert!(lead(&client("http://127.0.0.1:1"), "http://store.example/x").is_ok());
+        let bad = Client::new(&Hub::new("").token("hf_a\nb")).unwrap_err();
+        assert!(bad.kind() == Kind::Config && !format!("{bad:?}").contains("hf_a"), "{bad:?}");
     }
 
     #[test]

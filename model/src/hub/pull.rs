@@ -149,8 +149,7 @@ impl Hub {
     fn not_cached(&self, repo: &Repo, files: &Files, why: &str) -> Error {
         let name = HubName { repo: repo.clone(), files: files.clone() };
         let message = format!(
-            "{why}, and no connection is allowed; run `lorewell model pull {name}` when there may be one (the cache is \
-             `{}`)",
+            "{why}; no connection is allowed, so run `lorewell model pull {name}` when there may be one (the cache is `{}`)",
             self.cache.display()
         );
         Error::new(Kind::NotFound, message)

@@ -52,16 +52,16 @@ impl Hub {
     /// # Errors
     /// `Config` if there is no home folder and nothing says where the cache is; those of reading the token.
     pub fn from_environment() -> Result<Self> {
-        Self::from_variables(|name| std::env::var(name).ok(), std::env::home_dir())
+        Self::from_variables(|name| std::env::var(name).ok(), std::env::home_dir().as_deref())
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>, home: Option<PathBuf>) -> Result<Self> {
+    fn from_variables(variable: impl Fn(&str) -> Option<String>, home: Option<&Path>) -> Result<Self> {
         let set = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         let is_set = |name: &str| {
             set(name).is_some_and(|text| matches!(text.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
         };
-        let path = |name: &str| set(name).map(|path| from_home(&path, home.as_deref()));
-        let caches = first([path("XDG_CACHE_HOME"), home.as_ref().map(|home| home.join(".cache"))]);
+        let path = |name: &str| set(name).map(|path| from_home(&path, home));
+        let caches = first([path("XDG_CACHE_HOME"), home.map(|home| home.join(".cache"))]);
         let folder = first([path("HF_HOME"), caches.map(|caches| caches.join("huggingface"))]);
         let in_folder = |name: &str| folder.as_ref().map(|folder| folder.join(name));
         let cache = first([path("HF_HUB_CACHE"), path("HUGGINGFACE_HUB_CACHE"), in_folder("hub")]);
@@ -166,7 +166,7 @@ mod tests {
     fn hub(variables: &[(&str, &str)]) -> Hub {
         let find =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Hub::from_variables(find, Some("/home/me".into())).unwrap()
+        Hub::from_variables(find, Some(Path::new("/home/me"))).unwrap()
     }
 
     #[test]

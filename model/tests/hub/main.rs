@@ -1,6 +1,7 @@
 //! Downloads from a hub over real sockets: what comes in the end, what was asked for on the way, and what remains of a
 //! download that fails, hangs, is killed, or meets another one.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod failures;
@@ -16,10 +17,12 @@ use lorewell_model::remote::Timeouts;
 use lorewell_model::{Error, Result, Retry};
 use server::{REPO, Server};
 
-/// A hub at a server of a test, which is not patient.
+/// A hub at a server of a test, which is patient with a busy machine, and with nothing else.
 fn hub(server: &Server, cache: &Path) -> Hub {
     let retry = Retry::default().attempts_max(4).first(Duration::from_millis(10)).longest(Duration::from_secs(2));
-    Hub::new(cache).endpoint(&server.address).retry(retry).timeouts(Timeouts::each(Duration::from_millis(700)))
+    let mut timeouts = Timeouts::each(Duration::from_secs(20));
+    timeouts.idle = Duration::from_secs(1);
+    Hub::new(cache).endpoint(&server.address).retry(retry).timeouts(timeouts)
 }
 
 /// Pulls, and returns what was said on the way.

@@ -200,7 +200,7 @@ impl Server {
                 empty(stream, status, "X-Error-Code: GatedRepo\r\nX-Error-Message: Access is restricted\r\n")
             }
             () => match (list, file, near) {
-                (Some(revision), ..) => self.list(stream, revision, &setup),
+                (Some(revision), ..) => self.list(stream, &decoded(revision), &setup),
                 (_, Some((revision, file)), _) => self.resolve(stream, revision, &decoded(file), &setup),
                 (.., Some(file)) => near_file(stream, &asked, &decoded(file), &setup),
                 _ => Ok(()),
