@@ -39,7 +39,7 @@ impl Download {
             }
             Progress::Fetched { bytes, of } => self.advance(bytes, of),
             Progress::Waiting { file } => {
-                self.say(&format!("Another process is downloading `{file}`; waiting for it."))
+                self.say(&format!("Another process is downloading `{file}`; waiting for it."));
             }
             Progress::Again { file, reason, wait } => {
                 self.say(&format!("`{file}`: {reason}; trying again in {:.1} s.", wait.as_secs_f64()));
