@@ -51,6 +51,7 @@
 //! |---|---|---|
 //! | `candle` | local BERT embedders | yes |
 //! | `remote` | models behind HTTP | yes |
+//! | `hub` | downloads of models, [`model::hub`](lorewell_model::hub) | yes |
 //! | `sqlite` | threads of graphs in one file | yes |
 //! | `tantivy` | search by words | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |

@@ -6,6 +6,7 @@ mod args;
 mod brain;
 mod commands;
 mod config;
+mod download;
 mod editor;
 mod exit;
 mod folders;

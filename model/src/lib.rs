@@ -8,6 +8,8 @@ pub mod conformance;
 mod error;
 mod event;
 mod fold;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod keys;
 mod layer;
 #[cfg(feature = "candle")]

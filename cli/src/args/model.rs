@@ -7,10 +7,26 @@ use clap::{Subcommand, ValueEnum};
 /// What to do with models.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
-    /// List the providers, or the models of one
+    /// List the providers and what was downloaded, or the models of one provider
     Ls {
         /// The provider
         provider: Option<String>,
+    },
+    /// Download a model from a hub, or go on with a download that broke off; prints where it is
+    Pull {
+        /// The repository, and which of its files: a name, or a quantisation such as `Q8_0`. Default: its GGUF at `Q4_K_M`,
+        /// else `Q8_0`; else its safetensors and what they need
+        #[arg(value_name = "hf:OWNER/NAME[:FILE][@REVISION]")]
+        name: String,
+    },
+    /// Remove a downloaded model from the cache
+    Rm {
+        /// The repository
+        #[arg(value_name = "hf:OWNER/NAME")]
+        name: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Choose the model of `ask` and `chat`; `none` for none
     Use {

@@ -4,6 +4,7 @@ mod ask;
 mod chat;
 mod config;
 mod doctor;
+mod hub;
 mod ingest;
 mod init;
 mod key;

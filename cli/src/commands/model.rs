@@ -1,16 +1,17 @@
-//! `model`: who serves models, which models they have, the one to use, and whether it answers.
+//! `model`: who serves models, which models they have, the one to use, and whether it answers; what was downloaded.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use lorewell::model::hub::Cached;
 use lorewell::model::remote::{self, ModelInfo};
 use lorewell::model::{Event, Fold, KeySource, Model, Reply, Retry};
 use serde::Serialize;
 use toml_edit::DocumentMut;
 
-use super::Session;
+use super::{Session, hub};
 use crate::args;
 use crate::config::Layer;
 use crate::exit::Exit;
@@ -28,6 +29,8 @@ pub(super) async fn run(session: &Session, command: args::Model) -> Result<Exit>
     match command {
         args::Model::Ls { provider: None } => providers(session),
         args::Model::Ls { provider: Some(provider) } => list(session, &provider).await,
+        args::Model::Pull { name } => hub::pull(session, &name).await,
+        args::Model::Rm { name, yes } => hub::remove(session, &name, yes),
         args::Model::Use { name } => choose(session, &name).await,
         args::Model::Test { name } => test(session, name.as_deref()).await,
     }
@@ -37,6 +40,8 @@ pub(super) async fn run(session: &Session, command: args::Model) -> Result<Exit>
 struct Providers<'a> {
     model: Option<&'a str>,
     providers: Vec<Served>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    downloaded: Vec<Cached>,
 }
 
 /// Who serves models, and whether there is a key.
@@ -59,15 +64,30 @@ fn providers(session: &Session) -> Result<Exit> {
         });
         served.push(Served { provider: info.name, address: info.address(), needs_key: info.needs_key, key });
     }
+    let downloaded = hub::downloaded(session);
     if session.global.json {
-        session.json(&Providers { model, providers: served })?;
+        session.json(&Providers { model, providers: served, downloaded })?;
         return Ok(Exit::Done);
     }
     if session.global.jsonl {
         served.iter().try_for_each(|served| session.json(served))?;
+        downloaded.iter().try_for_each(|cached| session.json(cached))?;
         return Ok(Exit::Done);
     }
-    for served in &served {
+    list_providers(&served)?;
+    if !downloaded.is_empty() {
+        output::line(&format!("\n{}", paint(BOLD, "Downloaded")))?;
+        hub::list(&downloaded)?;
+    }
+    note(&match model {
+        Some(model) => format!("Model in use: {}.", plain(model)),
+        None => "No model in use; choose one with `lorewell model use PROVIDER:MODEL`.".to_owned(),
+    });
+    Ok(Exit::Done)
+}
+
+fn list_providers(served: &[Served]) -> Result<()> {
+    for served in served {
         let key = match &served.key {
             Some(from) => paint(GOOD, &format!("key in {from}")),
             None if served.needs_key => paint(DIM, "no key"),
@@ -76,11 +96,7 @@ fn providers(session: &Session) -> Result<Exit> {
         let name = paint(BOLD, &format!("{:12}", served.provider));
         output::line(&columns([&name, &format!("{:49}", plain(&served.address)), &key]))?;
     }
-    note(&match model {
-        Some(model) => format!("Model in use: {}.", plain(model)),
-        None => "No model in use; choose one with `lorewell model use PROVIDER:MODEL`.".to_owned(),
-    });
-    Ok(Exit::Done)
+    Ok(())
 }
 
 #[derive(Serialize)]

@@ -5,12 +5,16 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+#[expect(dead_code, reason = "the tests of the library need more of it")]
+#[path = "../../../model/tests/hub/server.rs"]
+mod hub;
 mod place;
 mod server;
 
 mod asks;
 mod brains;
 mod chats;
+mod downloads;
 mod first_steps;
 mod hostile;
 mod ingest;

@@ -54,7 +54,7 @@ impl Server {
 fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Value>>) -> std::io::Result<()> {
     let (key, body) = request(&stream)?;
     // What has no body asks which models there are.
-    if body.is_empty() {
+    if body.is_empty() && !matches!(manner, Manner::Refusing(_)) {
         let models = serde_json::json!({"object": "list", "data": [{"id": "large"}, {"id": "small"}]});
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n";
         return stream.write_all(format!("{head}{models}").as_bytes());

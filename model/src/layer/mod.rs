@@ -14,6 +14,8 @@ pub(crate) use fallback::Fallback;
 pub(crate) use rate::Paced;
 pub use rate::RateLimit;
 pub(crate) use retry::Retried;
+#[cfg(feature = "hub")]
+pub(crate) use retry::chance;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::request::Request;
 use crate::retry::Retry;
 
 /// A number from 0 to 1, for the spread of waits only.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     use std::hash::{BuildHasher, RandomState};
     let drawn = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or_default();
     f64::from(drawn) / f64::from(u32::MAX)

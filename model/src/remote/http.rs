@@ -215,7 +215,7 @@ impl Body {
 }
 
 /// TLS with ring, unless the program has chosen something else.
-fn provide_tls() {
+pub(crate) fn provide_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // It fails only if another thread was faster, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -246,7 +246,7 @@ fn secret_of(value: &Secret) -> Secret {
 }
 
 /// The innermost reason, which says most.
-fn reason(error: &dyn std::error::Error) -> String {
+pub(crate) fn reason(error: &dyn std::error::Error) -> String {
     let mut reason = error;
     while let Some(source) = reason.source() {
         reason = source;
@@ -255,7 +255,7 @@ fn reason(error: &dyn std::error::Error) -> String {
 }
 
 /// Reads how long to wait: milliseconds as OpenAI gives them, seconds or a date as RFC 9110 has them (§10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     // Some say `0` there and mean the other one.
     let ms = text("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok()).filter(|ms| *ms > 0.0);

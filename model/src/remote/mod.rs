@@ -20,7 +20,11 @@ mod words;
 
 pub use format::Format;
 pub use http::{RESPONSE_BYTES_MAX, Timeouts};
+#[cfg(feature = "hub")]
+pub(crate) use http::{provide_tls, reason, retry_after};
 pub(crate) use opened::Opened;
 pub use opened::{ProviderInfo, providers};
+#[cfg(feature = "hub")]
+pub(crate) use providers::address;
 pub(crate) use providers::unknown;
 pub use wire::{Decoder, ModelInfo};
