@@ -8,6 +8,7 @@ use lorewell::{Error, Kind};
 
 use crate::interrupt::Interrupts;
 use crate::output::{WARN, note, paint, plain};
+use crate::pace::Pace;
 
 /// An answer, as far as it came.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Answered {
     pub(crate) usage: Usage,
     /// How it ended.
     pub(crate) end: End,
+    /// How fast it came.
+    pub(crate) pace: Pace,
 }
 
 /// How an answer ended.
@@ -42,7 +45,7 @@ pub(crate) async fn follow(
     mut show: impl FnMut(&Event) -> Result<()>,
 ) -> Result<Answered> {
     let mut events = model.stream(request);
-    let mut fold = Fold::new();
+    let (mut fold, mut pace) = (Fold::new(), Pace::begin());
     let end = loop {
         let event = tokio::select! {
             biased;
@@ -54,14 +57,17 @@ pub(crate) async fn follow(
                 if let Err(error) = fold.push(&event) {
                     break End::Failed(error);
                 }
+                if !matches!(event, Event::Start { .. } | Event::Usage { .. } | Event::Finish { .. }) {
+                    pace.come();
+                }
                 show(&event)?;
             }
             Some(Err(error)) => break End::Failed(error),
             None => {
                 let (message, usage) = (fold.message(), fold.usage());
                 return Ok(match fold.reply() {
-                    Ok(reply) => Answered { message, usage, end: End::Whole(Box::new(reply)) },
-                    Err(error) => Answered { message, usage, end: End::Failed(asking(model, error)) },
+                    Ok(reply) => Answered { message, usage, end: End::Whole(Box::new(reply)), pace },
+                    Err(error) => Answered { message, usage, end: End::Failed(asking(model, error)), pace },
                 });
             }
         }
@@ -70,7 +76,7 @@ pub(crate) async fn follow(
         End::Failed(error) => End::Failed(asking(model, error)),
         end => end,
     };
-    Ok(Answered { message: fold.message(), usage: fold.usage(), end })
+    Ok(Answered { message: fold.message(), usage: fold.usage(), end, pace })
 }
 
 fn asking(model: &Model, error: Error) -> Error {

@@ -14,6 +14,7 @@ mod interrupt;
 mod markdown;
 mod models;
 mod output;
+mod pace;
 mod progress;
 mod sessions;
 mod spent;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use lorewell::model::hub::Hub;
 use lorewell::model::{KeySource, Keys, Model, ModelName, Open, Prices, Retry, model, remote};
 use lorewell::{Error, Kind};
 
@@ -16,6 +17,8 @@ pub(crate) const NO_MODEL: &str = "none";
 
 /// The provider of the models that know nothing.
 const MOCK: &str = "mock";
+/// Providers that need no connection, or tell themselves when they do.
+const LOCAL: [&str; 3] = [MOCK, "gguf", "hf"];
 
 /// What models are opened with.
 #[derive(Debug, Clone)]
@@ -48,7 +51,9 @@ impl Models {
 
     /// Opens a model that is asked again as often as said.
     pub(crate) async fn open_with(&self, name: &str, retry: Retry) -> Result<Model> {
-        let opened = model(name).keys(self.keys()).retry(retry).await?;
+        let hub = Hub::from_environment()?;
+        let is_offline = self.offline || hub.is_offline();
+        let opened = model(name).keys(self.keys()).hub(hub.offline(is_offline)).retry(retry).await?;
         self.may_reach(opened.name().provider())?;
         Ok(match self.prices()? {
             Some(prices) => opened.prices(&prices),
@@ -64,6 +69,10 @@ impl Models {
 
     /// Checks the name of a model; nothing is asked, and no key is needed.
     pub(crate) async fn check(&self, name: &str) -> Result<ModelName> {
+        let parsed: ModelName = name.parse()?;
+        if LOCAL[1..].contains(&parsed.provider()) {
+            return Ok(parsed);
+        }
         match model(name).keys(self.keys()).await {
             Ok(model) => Ok(model.name().clone()),
             Err(error) if error.kind() == Kind::Auth => Ok(name.parse()?),
@@ -102,7 +111,7 @@ impl Models {
     }
 
     fn may_reach(&self, provider: &str) -> Result<()> {
-        if self.offline && provider != MOCK {
+        if self.offline && !LOCAL.contains(&provider) {
             let message = format!("`{provider}` is reached over a network connection, and `--offline` allows none");
             return Err(Error::new(Kind::Refused, message).into());
         }

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::{Error, Result};
 
 /// Opens a model by its name, `provider:model`: `openai:…`, `anthropic:…`, `gemini:…`, `ollama:…` and others behind HTTP,
-/// `mock:echo`. Keys come from the environment, in the variables that the providers document. No request is made before
+/// `gguf:FILE` and `hf:owner/name` on this machine, `mock:echo`. Keys come from the environment, in the variables that the providers document. No request is made before
 /// the model is asked.
 ///
 /// ```
@@ -41,6 +41,8 @@ pub fn model(name: impl Into<String>) -> Open {
         timeouts: Timeouts::default(),
         #[cfg(feature = "candle")]
         window_tokens: None,
+        #[cfg(feature = "hub")]
+        hub: None,
     }
 }
 
@@ -61,6 +63,8 @@ pub struct Open {
     pub(crate) timeouts: Timeouts,
     #[cfg(feature = "candle")]
     pub(crate) window_tokens: Option<usize>,
+    #[cfg(feature = "hub")]
+    pub(crate) hub: Option<crate::hub::Hub>,
 }
 
 impl Open {
@@ -109,6 +113,13 @@ impl Open {
         self
     }
 
+    /// Says where models of the name `hf:…` are kept and fetched; where the environment says unless said.
+    #[cfg(feature = "hub")]
+    pub fn hub(mut self, hub: crate::hub::Hub) -> Self {
+        self.hub = Some(hub);
+        self
+    }
+
     /// Lists the models that the provider offers, with what stands after the colon of the name left aside.
     ///
     /// # Errors
@@ -125,16 +136,42 @@ impl Open {
         }
     }
 
+    /// Opens a model of this machine, which is fetched first if it is one of the hub that is not there.
+    #[cfg(feature = "candle")]
+    async fn open_local(self, is_file: bool) -> Result<Model> {
+        let name: ModelName = self.name.parse()?;
+        let path = if is_file { name.model().into() } else { self.fetched().await? };
+        let window = self.window_tokens.unwrap_or(crate::local::WINDOW_TOKENS);
+        // It is read whole, which takes a moment.
+        let opened = tokio::task::spawn_blocking(move || crate::local::Local::open(path, window)).await;
+        let local = opened.map_err(|error| Error::from_source(crate::Kind::Internal, error))??;
+        Ok(Model::new(name, local))
+    }
+
+    #[cfg(all(feature = "candle", feature = "hub"))]
+    async fn fetched(&self) -> Result<std::path::PathBuf> {
+        let name: crate::hub::HubName = self.name.parse()?;
+        let hub = match &self.hub {
+            Some(hub) => hub.clone(),
+            None => crate::hub::Hub::from_environment()?,
+        };
+        let pulled = hub.resolve(&name, |_| ()).await?;
+        pulled.gguf().ok_or_else(|| {
+            let message = format!("`{}` has no GGUF file, the only kind of chat model that can be run yet", self.name);
+            Error::new(crate::Kind::BadInput, message)
+        })
+    }
+
+    #[cfg(all(feature = "candle", not(feature = "hub")))]
+    async fn fetched(&self) -> Result<std::path::PathBuf> {
+        let message = "`hf:` needs the `hub` feature; add `features = [\"hub\"]`";
+        std::future::ready(Err(Error::new(crate::Kind::Config, message))).await
+    }
+
     fn open(self) -> Result<Model> {
         let name: ModelName = self.name.parse()?;
         if name.provider() == "mock" {
             return crate::mock::open(&name);
-        }
-        #[cfg(feature = "candle")]
-        if name.provider() == "gguf" {
-            let window = self.window_tokens.unwrap_or(crate::local::WINDOW_TOKENS);
-            let local = crate::local::Local::open(name.model(), window)?;
-            return Ok(Model::new(name, local));
         }
         #[cfg(feature = "remote")]
         if let Some(opened) = Opened::new(&self, &name)? {
@@ -163,13 +200,10 @@ impl IntoFuture for Open {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Model>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        // A local model is read whole, which takes a moment.
         #[cfg(feature = "candle")]
-        if self.name.starts_with("gguf:") {
-            return Box::pin(async {
-                let opened = tokio::task::spawn_blocking(|| self.open()).await;
-                opened.map_err(|error| Error::from_source(crate::Kind::Internal, error))?
-            });
+        if let Some((provider @ ("gguf" | "hf"), _)) = self.name.split_once(':') {
+            let is_file = provider == "gguf";
+            return Box::pin(self.open_local(is_file));
         }
         Box::pin(async { self.open() })
     }

@@ -38,12 +38,13 @@ pub(super) async fn run(session: &Session, args: args::Run) -> Result<Exit> {
     let mut shown = Shown::new(session, schema.is_some());
     let answered = follow(&model, request, &interrupts, |event| shown.event(session, event)).await?;
     shown.end()?;
-    let spent = Spent::new(answered.usage, &model);
+    let (spent, pace) = (Spent::new(answered.usage, &model), answered.pace);
     let exit = finish(session, &model, answered, schema.as_ref())?;
     let is_wanted = std::io::stderr().is_terminal() || session.global.verbose > 0;
     // Providers count at the end of an answer; one that was stopped has no count.
     if is_wanted && spent.usage.total_tokens() > 0 {
-        note(&paint(DIM, &spent.say()));
+        let pace = if session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+        note(&paint(DIM, &format!("{}{pace}", spent.say())));
     }
     Ok(exit)
 }

@@ -1,5 +1,7 @@
 //! Pulling a model: what it has, what of it is there, what is to be fetched; and looking into the cache without a network.
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -74,14 +76,14 @@ impl Hub {
             return self.cached(repo, files)?.map_err(|why| self.not_cached(repo, files, &why));
         }
         let (client, mut teller) = (Client::new(self)?, Teller::new(&mut progress));
-        let Listed { commit, files: all } = self.asked(&mut teller, repo.name(), || client.list(repo)).await?;
+        let Listed { commit, files: all } = self.asked(&mut teller, repo.name(), || client.list(repo).boxed()).await?;
         let chosen = choose(&all, files).map_err(|error| error.context(format!("choosing from `{repo}`")))?;
         let (shelf, mut bytes, mut wanted) = (Shelf::new(&self.cache, repo.name()), 0, Vec::new());
         let present = shelf.files(&commit)?;
         for file in &chosen {
             match present.get(file) {
                 Some(there) => bytes += there,
-                None => wanted.push(self.asked(&mut teller, file, || client.head(repo, &commit, file)).await?),
+                None => wanted.push(self.asked(&mut teller, file, || client.head(repo, &commit, file).boxed()).await?),
             }
         }
         let complete = bytes;
@@ -156,7 +158,12 @@ impl Hub {
     }
 
     /// Asks a short question, a few times if need be.
-    async fn asked<T>(&self, teller: &mut Teller<'_>, what: &str, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
+    async fn asked<'a, T>(
+        &self,
+        teller: &mut Teller<'_>,
+        what: &str,
+        ask: impl Fn() -> BoxFuture<'a, Result<T>>,
+    ) -> Result<T> {
         let retry = self.retry.attempts_max(self.retry.attempts_max.min(QUESTIONS_MAX));
         for attempt in 1.. {
             let error = match ask().await {

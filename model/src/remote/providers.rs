@@ -115,7 +115,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Provider> {
 
 /// What to say of a provider that is not known: the nearest name, and all of them.
 pub(crate) fn unknown(name: &str) -> Error {
-    let names = || PROVIDERS.iter().map(|provider| provider.name).chain(["mock"]);
+    let names = || PROVIDERS.iter().map(|provider| provider.name).chain(["gguf", "hf", "mock"]);
     let nearest = names().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     let meant = match nearest {
         Some((distance, known)) if distance <= known.len() / 3 + 1 => format!("did you mean `{known}`? "),

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupts;
 use crate::markdown::Renderer;
 use crate::output::{self, DIM, WARN, count, note, one_line, paint, plain};
+use crate::pace::Pace;
 use crate::spent::Spent;
 
 /// An answer as `--json` prints it.
@@ -40,7 +41,7 @@ pub(super) async fn run(
     let mut events = index.ask(model, question).filter(filter).fusion(search::fusion(session, None)).stream();
     let is_styled = std::io::stdout().is_terminal() && output::is_coloured();
     let mut renderer = Renderer::new(is_styled);
-    let mut written = None;
+    let (mut written, mut pace) = (None, Pace::begin());
     loop {
         let event = tokio::select! {
             biased;
@@ -67,7 +68,12 @@ pub(super) async fn run(
                 note(&paint(DIM, &format!("engine: {name} - each sentence is held against your documents")));
                 note("");
             }
-            AskEvent::Text { text } if !session.is_json() => output::piece(&renderer.push(&text))?,
+            AskEvent::Text { text } => {
+                pace.come();
+                if !session.is_json() {
+                    output::piece(&renderer.push(&text))?;
+                }
+            }
             AskEvent::Answer(answer) => written = Some(answer),
             _ => {}
         }
@@ -79,7 +85,8 @@ pub(super) async fn run(
         session.json(&Printed { written: &written, cost_usd: spent.cost() })?;
     } else if !session.is_json() {
         output::piece(&renderer.finish())?;
-        print(index, &written, &spent, began, folder).await?;
+        let pace = if session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+        print(index, &written, &format!("{}{pace}", spent.say()), began, folder).await?;
     }
     Ok(if written.abstained.is_some() { Exit::Nothing } else { Exit::Done })
 }
@@ -89,7 +96,7 @@ fn stop(session: &Session, renderer: &mut Renderer) -> Result<()> {
     if session.is_json() { Ok(()) } else { output::piece(&format!("{}\n", renderer.finish())) }
 }
 
-async fn print(index: &Index, written: &Written, spent: &Spent, began: Instant, folder: Option<&Path>) -> Result<()> {
+async fn print(index: &Index, written: &Written, spent: &str, began: Instant, folder: Option<&Path>) -> Result<()> {
     search::say_meaning(&written.meaning);
     if let Some(why) = &written.abstained {
         if says_empty(index, folder).await? {
@@ -97,7 +104,7 @@ async fn print(index: &Index, written: &Written, spent: &Spent, began: Instant, 
         }
         let sent = match written.used {
             0 => "Nothing was sent anywhere.".to_owned(),
-            used => format!("{} went to {}: {}.", count(used as u64, "passage"), plain(&written.model), spent.say()),
+            used => format!("{} went to {}: {}.", count(used as u64, "passage"), plain(&written.model), spent),
         };
         return abstain(&written.nearest, why, &sent);
     }
@@ -119,7 +126,7 @@ async fn print(index: &Index, written: &Written, spent: &Spent, began: Instant, 
         }
     }
     let used = format!("{} of {} used", written.used, count(written.found as u64, "passage"));
-    note(&paint(DIM, &format!("{used} - {}", spent.say())));
+    note(&paint(DIM, &format!("{used} - {spent}")));
     note(&paint(DIM, &format!("{:.2} s - open a source: lorewell show 1 --open", began.elapsed().as_secs_f64())));
     Ok(())
 }

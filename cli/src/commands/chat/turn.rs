@@ -8,6 +8,7 @@ use crate::answer::{End, follow, say_finish};
 use crate::exit::Exit;
 use crate::markdown::Renderer;
 use crate::output::{self, DIM, note, paint};
+use crate::pace::Pace;
 use crate::sessions::{Answered, Turn};
 use crate::spent::Spent;
 
@@ -37,7 +38,7 @@ impl Chat<'_> {
                 return Err(error.into());
             }
         };
-        self.say_spent(&spent);
+        self.say_spent(&spent, &answer.pace);
         Ok(next)
     }
 
@@ -53,7 +54,7 @@ impl Chat<'_> {
         self.conversation.answer(answered)
     }
 
-    fn say_spent(&self, spent: &Spent) {
+    fn say_spent(&self, spent: &Spent, pace: &Pace) {
         let is_wanted = self.is_interactive || self.session.global.verbose > 0;
         if !is_wanted {
             return;
@@ -62,7 +63,8 @@ impl Chat<'_> {
         if spent.usage.total_tokens() > 0 {
             let all = &self.conversation.spent;
             let in_all = if all == spent { String::new() } else { format!("   in all {}", all.say()) };
-            note(&paint(DIM, &format!("{}{in_all}", spent.say())));
+            let pace = if self.session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+            note(&paint(DIM, &format!("{}{pace}{in_all}", spent.say())));
         }
         if self.is_interactive {
             note("");
