@@ -80,6 +80,9 @@ pub(crate) struct Run {
     /// How freely words are drawn; 0 takes the likeliest
     #[arg(long, value_name = "NUMBER", value_parser = temperature)]
     pub(crate) temperature: Option<f32>,
+    /// What the draws begin with, so that they come out the same again
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
     /// How much the model thinks before it speaks
     #[arg(long)]
     pub(crate) effort: Option<Effort>,

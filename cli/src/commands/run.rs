@@ -119,6 +119,7 @@ fn request(args: &args::Run, schema: Option<&OutputSchema>) -> Result<Request> {
     }
     request.output_tokens_max = args.max_tokens;
     request.temperature = args.temperature;
+    request.seed = args.seed;
     request.effort = args.effort.map(Into::into);
     request.output = schema.cloned();
     Ok(request)

@@ -47,7 +47,10 @@ struct Inner {
 }
 
 /// What is open, so that it is opened once.
-static OPEN: Mutex<Option<HashMap<(PathBuf, usize), Weak<Inner>>>> = Mutex::new(None);
+static OPEN: Mutex<Option<Open>> = Mutex::new(None);
+
+/// By file and window.
+type Open = HashMap<(PathBuf, usize), Weak<Inner>>;
 
 impl Local {
     /// Opens a GGUF file for conversations of at most so many tokens; one that is open already is shared. It reads all of

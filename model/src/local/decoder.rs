@@ -57,6 +57,9 @@ struct Run {
     position: usize,
 }
 
+/// Keys and values of the blocks that a run looks at.
+type Seen<'a> = (Vec<&'a [u16]>, Vec<&'a [u16]>);
+
 /// Where queries, keys and values lie in a row of projections.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -74,11 +77,6 @@ impl Decoder {
         let shape = Shape::of_gguf(gguf, window)?;
         let weights = Weights::of_gguf(gguf, &shape)?;
         Ok(Self { shape, weights, tier: Tier::best() })
-    }
-
-    /// Bytes of its packed weights.
-    pub(super) fn bytes(&self) -> usize {
-        self.weights.bytes()
     }
 
     /// Makes an empty cache.
@@ -198,7 +196,7 @@ impl Decoder {
         let heads = self.shape.heads;
         let group = heads.queries / heads.keys * heads.width;
         scratch.mixed.resize(batch.rows.len() * heads.keys * group, 0.0);
-        let seen: Vec<(Vec<&[u16]>, Vec<&[u16]>)> = runs
+        let seen: Vec<Seen<'_>> = runs
             .iter()
             .map(|run| {
                 let blocks = &batch.sequences[run.sequence][..(run.position + run.rows).div_ceil(BLOCK_TOKENS)];
@@ -220,7 +218,7 @@ impl Decoder {
             }
         }
         let projected = &scratch.projected;
-        let work = |(head, run, start, seen, mine): (usize, &Run, usize, &(Vec<&[u16]>, Vec<&[u16]>), &mut [f32])| {
+        let work = |(head, run, start, seen, mine): (usize, &Run, usize, &Seen<'_>, &mut [f32])| {
             let attention = Attention {
                 heads,
                 scale: self.shape.score_scale,
@@ -270,7 +268,7 @@ impl Decoder {
         out: &mut [f32],
     ) {
         matrices.iter().for_each(|matrix| matrix.prepare(activations));
-        Matrix::multiply(self.tier, activations, matrices, &starts[..matrices.len()], Out { data: out, stride });
+        Matrix::multiply(self.tier, activations, matrices, &starts[..matrices.len()], &mut Out { data: out, stride });
     }
 
     /// Multiplies the activations and adds the result to the rows.

@@ -300,7 +300,7 @@ impl Running {
     fn adopt(&mut self, index: usize, before: &[usize]) -> bool {
         let sequence = &mut self.sequences[index];
         // The last token is read anyway: what follows it is wanted.
-        while sequence.read % BLOCK_TOKENS == 0 && sequence.read + BLOCK_TOKENS < sequence.tokens.len() {
+        while sequence.read.is_multiple_of(BLOCK_TOKENS) && sequence.read + BLOCK_TOKENS < sequence.tokens.len() {
             let parent = sequence.blocks.last().copied();
             let tokens = &sequence.tokens[sequence.read..sequence.read + BLOCK_TOKENS];
             let Some(block) = self.blocks.find(parent, tokens) else { break };
@@ -312,7 +312,7 @@ impl Running {
         }
         let sequence = &self.sequences[index];
         let end = sequence.read + BLOCK_TOKENS;
-        if sequence.read % BLOCK_TOKENS != 0 || end >= sequence.tokens.len() {
+        if !sequence.read.is_multiple_of(BLOCK_TOKENS) || end >= sequence.tokens.len() {
             return false;
         }
         before.iter().any(|other| {

@@ -21,8 +21,6 @@ pub(super) struct Shape {
     pub(super) inner: usize,
     pub(super) heads: Heads,
     pub(super) vocabulary: usize,
-    /// Tokens that the model was made for.
-    pub(super) context: usize,
     pub(super) epsilon: f32,
     /// What scores of attention are multiplied by.
     pub(super) score_scale: f32,
@@ -182,7 +180,6 @@ impl Shape {
         let embeddings = gguf.tensor("token_embd.weight");
         let vocabulary = embeddings.filter(|tensor| tensor.shape.len() == 2).map(|tensor| tensor.shape[0]);
         let vocabulary = vocabulary.ok_or_else(|| Error::new(Kind::Corrupt, "it lacks `token_embd.weight`"))?;
-        let context = reader.needed("context_length", u64::from(u32::MAX))?;
         let (rotation, window_rotation) = reader.rotations(family, heads)?;
         let sliding = reader.number("attention.sliding_window", u64::from(u32::MAX))?.filter(|window| *window > 0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "all are small floats")]
@@ -193,7 +190,6 @@ impl Shape {
             inner: reader.needed("feed_forward_length", WIDTH_MAX)?,
             heads,
             vocabulary,
-            context,
             epsilon: reader.float("attention.layer_norm_rms_epsilon")?.unwrap_or(1e-5) as f32,
             score_scale: score_scale(family, layers, width, heads),
             embedding_scale: if family == Family::Gemma3 { (width as f32).sqrt() } else { 1.0 },
@@ -210,12 +206,12 @@ impl Shape {
 
     /// Whether a layer sees only the window.
     pub(super) fn window_of(&self, layer: usize) -> Option<usize> {
-        self.window.filter(|_| (layer + 1) % self.window_step != 0)
+        self.window.filter(|_| !(layer + 1).is_multiple_of(self.window_step))
     }
 
     /// How a layer turns queries and keys.
     pub(super) fn rotation_of(&self, layer: usize) -> Option<&Rotation> {
-        if self.still_step.is_some_and(|step| (layer + 1) % step == 0) {
+        if self.still_step.is_some_and(|step| (layer + 1).is_multiple_of(step)) {
             return None;
         }
         Some(self.window_rotation.as_ref().filter(|_| self.window_of(layer).is_some()).unwrap_or(&self.rotation))

@@ -70,16 +70,6 @@ impl Weights {
             (None, Embeddings::Stored(_)) => unreachable!("`of_gguf` packs embeddings that serve for the output"),
         }
     }
-
-    /// Bytes that are packed.
-    pub(super) fn bytes(&self) -> usize {
-        let of_layer = |layer: &Layer| {
-            let matrices =
-                layer.attention_in.iter().chain(&layer.inner_in).chain([&layer.attention_out, &layer.inner_out]);
-            matrices.map(Matrix::bytes).sum::<usize>()
-        };
-        self.output().bytes() + self.layers.iter().map(of_layer).sum::<usize>()
-    }
 }
 
 impl Embeddings {

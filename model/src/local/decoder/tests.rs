@@ -1,3 +1,5 @@
+//! The decoder held against what others say to the same weights, and against itself.
+
 mod parity;
 
 use std::path::PathBuf;
@@ -42,7 +44,7 @@ impl Runner {
         for (sequence, tokens) in parts {
             for token in *tokens {
                 let position = self.read[*sequence];
-                if position % BLOCK_TOKENS == 0 {
+                if position.is_multiple_of(BLOCK_TOKENS) {
                     self.blocks[*sequence].push(self.cache.grow());
                 }
                 rows.push(Row { token: *token, sequence: *sequence, position, is_wanted: true });
@@ -115,44 +117,5 @@ fn however_tokens_come_their_scores_are_the_same() {
     found.extend(pieces.read(&[(1, &tokens[..5]), (0, &tokens[44..])]).into_iter().skip(5));
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert!((found - expected).abs() < 1e-4, "{found} {expected}");
-    }
-}
-
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    let path = std::env::var("LOREWELL_SPEED").expect("a model");
-    let began = std::time::Instant::now();
-    let gguf = Gguf::open(path).expect("it can be read");
-    let decoder = Decoder::of_gguf(&gguf, 512).expect("it can be run");
-    println!("ready in {:.2} s, {} MB packed", began.elapsed().as_secs_f64(), decoder.bytes() / 1_000_000);
-    let vocabulary = decoder.shape.vocabulary;
-    let mut runner = Runner::new(decoder, 4);
-    let tokens: Vec<u32> = (0..512).map(|index| u32::try_from(3 + index * 37 % (vocabulary - 10)).unwrap()).collect();
-    for _ in 0..2 {
-        let mut runner2 = Runner::new(std::mem::replace(&mut runner.decoder, Decoder::of_gguf(&gguf, 512).unwrap()), 4);
-        let began = std::time::Instant::now();
-        let mut rows = Vec::new();
-        for (position, token) in tokens.iter().enumerate() {
-            if position % BLOCK_TOKENS == 0 {
-                let block = runner2.cache.grow();
-                runner2.blocks[0].push(block);
-            }
-            rows.push(Row { token: *token, sequence: 0, position, is_wanted: position + 1 == tokens.len() });
-        }
-        runner2.read[0] = 512;
-        let batch = Batch { rows, sequences: runner2.blocks.iter().map(Vec::as_slice).collect() };
-        runner2.decoder.forward(&batch, &mut runner2.cache, &mut runner2.scratch);
-        println!("prompt 512: {:.1} tok/s", 512.0 / began.elapsed().as_secs_f64());
-        let began = std::time::Instant::now();
-        for token in &tokens[..64] {
-            runner2.read(&[(1, &[*token])]);
-        }
-        println!("decode 64: {:.1} tok/s", 64.0 / began.elapsed().as_secs_f64());
-        let began = std::time::Instant::now();
-        for token in &tokens[..32] {
-            runner2.read(&[(0, &[*token]), (1, &[*token]), (2, &[*token]), (3, &[*token])]);
-        }
-        println!("decode 4 x 32: {:.1} tok/s", 128.0 / began.elapsed().as_secs_f64());
     }
 }

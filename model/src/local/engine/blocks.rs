@@ -5,6 +5,9 @@ use std::collections::HashMap;
 
 use crate::local::cache::{BlockId, Cache};
 
+/// The name of the block before, and the tokens of this one.
+type Key = (Option<u64>, Box<[u32]>);
+
 /// The blocks of a cache.
 #[derive(Debug)]
 pub(super) struct Blocks {
@@ -14,7 +17,7 @@ pub(super) struct Blocks {
     slots: Vec<Slot>,
     free: Vec<BlockId>,
     /// By what comes before, and the tokens.
-    known: HashMap<(Option<u64>, Box<[u32]>), BlockId>,
+    known: HashMap<Key, BlockId>,
     clock: u64,
     names: u64,
 }
@@ -24,7 +27,7 @@ pub(super) struct Blocks {
 struct Slot {
     users: usize,
     /// A name that is never used again, and the key under which the block is known.
-    known: Option<(u64, (Option<u64>, Box<[u32]>))>,
+    known: Option<(u64, Key)>,
     used: u64,
 }
 

@@ -1,3 +1,5 @@
+//! Local models as those who use them see them, with the trained model of the test data.
+
 use std::path::PathBuf;
 
 use serde_json::json;

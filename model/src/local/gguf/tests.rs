@@ -1,3 +1,5 @@
+//! Good files and bad ones.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -2,6 +2,10 @@
 //! that llama.cpp makes (`quantize_row_q8_0` and `quantize_row_q8_K` in ggml-quants.c), so that the same weights give the
 //! same answers.
 
+use std::slice::{Chunks, ChunksMut};
+
+use rayon::prelude::*;
+
 use super::blocks::Layout;
 
 /// Rows of activations, quantised as far as the weights before them need it.
@@ -71,36 +75,70 @@ impl Codes {
         self.sums.resize(floats.len() / 32, 0.0);
         self.sums32.resize(floats.len() / 32, 0);
         self.sums16.resize(floats.len() / 16, 0);
-        use rayon::prelude::*;
-        let rows = floats
-            .par_chunks(columns)
-            .zip(self.codes.par_chunks_mut(columns))
-            .zip(self.scales.par_chunks_mut(columns / group))
-            .zip(self.sums.par_chunks_mut(columns / 32))
-            .zip(self.sums32.par_chunks_mut(columns / 32))
-            .zip(self.sums16.par_chunks_mut(columns / 16));
-        let quantize = |(((((floats, codes), scales), sums), sums32), sums16): (
-            ((((&[f32], &mut [i8]), &mut [f32]), &mut [f32]), &mut [i16]),
-            &mut [i16],
-        )| {
-            let groups = floats.chunks(group).zip(codes.chunks_mut(group)).zip(scales);
-            for ((floats, codes), scale) in groups {
-                *scale = if group == 32 { quantize_flat(floats, codes) } else { quantize_wide(floats, codes) };
-            }
-            let sum = |codes: &[i8]| codes.iter().map(|code| i16::from(*code)).sum::<i16>();
-            sums16.iter_mut().zip(codes.chunks(16)).for_each(|(out, codes)| *out = sum(codes));
-            for ((sum, sum32), halves) in sums.iter_mut().zip(sums32).zip(sums16.chunks(2)) {
-                *sum32 = halves[0] + halves[1];
-                *sum = f32::from(*sum32);
-            }
+        let rows = Parts {
+            floats: floats.chunks(columns),
+            codes: self.codes.chunks_mut(columns),
+            scales: self.scales.chunks_mut(columns / group),
+            sums: self.sums.chunks_mut(columns / 32),
+            sums32: self.sums32.chunks_mut(columns / 32),
+            sums16: self.sums16.chunks_mut(columns / 16),
         };
+        // One row is not worth a task.
         if floats.len() == columns {
-            // One row is not worth a task.
-            let row =
-                ((((floats, &mut self.codes[..]), &mut self.scales[..]), &mut self.sums[..]), &mut self.sums32[..]);
-            return quantize((row, &mut self.sums16[..]));
+            rows.for_each(|row| row.quantize(group));
+        } else {
+            rows.par_bridge().for_each(|row| row.quantize(group));
         }
-        rows.for_each(quantize);
+    }
+}
+
+/// The rows of all parts, side by side.
+struct Parts<'a> {
+    floats: Chunks<'a, f32>,
+    codes: ChunksMut<'a, i8>,
+    scales: ChunksMut<'a, f32>,
+    sums: ChunksMut<'a, f32>,
+    sums32: ChunksMut<'a, i16>,
+    sums16: ChunksMut<'a, i16>,
+}
+
+/// One row of them.
+struct Part<'a> {
+    floats: &'a [f32],
+    codes: &'a mut [i8],
+    scales: &'a mut [f32],
+    sums: &'a mut [f32],
+    sums32: &'a mut [i16],
+    sums16: &'a mut [i16],
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        Some(Part {
+            floats: self.floats.next()?,
+            codes: self.codes.next()?,
+            scales: self.scales.next()?,
+            sums: self.sums.next()?,
+            sums32: self.sums32.next()?,
+            sums16: self.sums16.next()?,
+        })
+    }
+}
+
+impl Part<'_> {
+    fn quantize(self, group: usize) {
+        let groups = self.floats.chunks(group).zip(self.codes.chunks_mut(group)).zip(self.scales);
+        for ((floats, codes), scale) in groups {
+            *scale = if group == 32 { quantize_flat(floats, codes) } else { quantize_wide(floats, codes) };
+        }
+        let sum = |codes: &[i8]| codes.iter().map(|code| i16::from(*code)).sum::<i16>();
+        self.sums16.iter_mut().zip(self.codes.chunks(16)).for_each(|(out, codes)| *out = sum(codes));
+        for ((sum, sum32), halves) in self.sums.iter_mut().zip(self.sums32).zip(self.sums16.chunks(2)) {
+            *sum32 = halves[0] + halves[1];
+            *sum = f32::from(*sum32);
+        }
     }
 }
 

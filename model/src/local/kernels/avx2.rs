@@ -26,27 +26,52 @@ macro_rules! by_count {
         match $count {
             1 => {
                 const $rows: usize = 1;
-                $call
+                $call;
             }
             2 => {
                 const $rows: usize = 2;
-                $call
+                $call;
             }
             3 => {
                 const $rows: usize = 3;
-                $call
+                $call;
             }
             4 => {
                 const $rows: usize = 4;
-                $call
+                $call;
+            }
+            _ => unreachable!("tiles are smaller"),
+        }
+    };
+}
+
+/// The same for floats, of which more rows fit.
+macro_rules! by_float_count {
+    ($count:expr, $rows:ident, $call:expr) => {
+        match $count {
+            1 => {
+                const $rows: usize = 1;
+                $call;
+            }
+            2 => {
+                const $rows: usize = 2;
+                $call;
+            }
+            3 => {
+                const $rows: usize = 3;
+                $call;
+            }
+            4 => {
+                const $rows: usize = 4;
+                $call;
             }
             5 => {
                 const $rows: usize = 5;
-                $call
+                $call;
             }
             6 => {
                 const $rows: usize = 6;
-                $call
+                $call;
             }
             _ => unreachable!("tiles are smaller"),
         }
@@ -67,28 +92,28 @@ pub(super) unsafe fn codes(job: Checked, layout: Layout, panel: &[u8]) {
             unsafe {
                 match (layout.bits, layout.scales) {
                     (4, Scales::Flat) => {
-                        by_count!(count, ROWS, flat::<4, false, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, flat::<4, false, ROWS>(job, offset, panel, first, half));
                     }
                     (4, Scales::FlatMin) => {
-                        by_count!(count, ROWS, flat::<4, true, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, flat::<4, true, ROWS>(job, offset, panel, first, half));
                     }
                     (5, Scales::Flat) => {
-                        by_count!(count, ROWS, flat::<5, false, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, flat::<5, false, ROWS>(job, offset, panel, first, half));
                     }
                     (5, Scales::FlatMin) => {
-                        by_count!(count, ROWS, flat::<5, true, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, flat::<5, true, ROWS>(job, offset, panel, first, half));
                     }
                     (8, Scales::Flat) => by_count!(count, ROWS, flat::<8, false, ROWS>(job, 0, panel, first, half)),
                     (4, Scales::Super32) => by_count!(count, ROWS, super32::<4, ROWS>(job, panel, first, half)),
                     (5, Scales::Super32) => by_count!(count, ROWS, super32::<5, ROWS>(job, panel, first, half)),
                     (4, Scales::Super16) => {
-                        by_count!(count, ROWS, super16::<4, false, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, super16::<4, false, ROWS>(job, offset, panel, first, half));
                     }
                     (4, Scales::Super16Min) => {
-                        by_count!(count, ROWS, super16::<4, true, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, super16::<4, true, ROWS>(job, offset, panel, first, half));
                     }
                     (6, Scales::Super16) => {
-                        by_count!(count, ROWS, super16::<6, false, ROWS>(job, offset, panel, first, half))
+                        by_count!(count, ROWS, super16::<6, false, ROWS>(job, offset, panel, first, half));
                     }
                     _ => unreachable!("no tensor has {layout:?}"),
                 }
@@ -398,9 +423,9 @@ pub(super) unsafe fn floats(job: Checked, kind: TensorKind, panel: &[u8]) {
         // SAFETY: the caller vouches for the machine and the shapes; `tiles` yields rows of the job.
         unsafe {
             match kind {
-                TensorKind::F32 => by_count!(count, ROWS, float::<0, ROWS>(job, panel, first)),
-                TensorKind::F16 => by_count!(count, ROWS, float::<1, ROWS>(job, panel, first)),
-                _ => by_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
+                TensorKind::F32 => by_float_count!(count, ROWS, float::<0, ROWS>(job, panel, first)),
+                TensorKind::F16 => by_float_count!(count, ROWS, float::<1, ROWS>(job, panel, first)),
+                _ => by_float_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
             }
         }
     }

@@ -26,51 +26,92 @@ macro_rules! by_count {
         match $count {
             1 => {
                 const $rows: usize = 1;
-                $call
+                $call;
             }
             2 => {
                 const $rows: usize = 2;
-                $call
+                $call;
             }
             3 => {
                 const $rows: usize = 3;
-                $call
+                $call;
             }
             4 => {
                 const $rows: usize = 4;
-                $call
+                $call;
             }
             5 => {
                 const $rows: usize = 5;
-                $call
+                $call;
             }
             6 => {
                 const $rows: usize = 6;
-                $call
+                $call;
             }
             7 => {
                 const $rows: usize = 7;
-                $call
+                $call;
             }
             8 => {
                 const $rows: usize = 8;
-                $call
+                $call;
+            }
+            _ => unreachable!("tiles are smaller"),
+        }
+    };
+}
+
+/// The same for floats, of which more rows fit.
+macro_rules! by_float_count {
+    ($count:expr, $rows:ident, $call:expr) => {
+        match $count {
+            1 => {
+                const $rows: usize = 1;
+                $call;
+            }
+            2 => {
+                const $rows: usize = 2;
+                $call;
+            }
+            3 => {
+                const $rows: usize = 3;
+                $call;
+            }
+            4 => {
+                const $rows: usize = 4;
+                $call;
+            }
+            5 => {
+                const $rows: usize = 5;
+                $call;
+            }
+            6 => {
+                const $rows: usize = 6;
+                $call;
+            }
+            7 => {
+                const $rows: usize = 7;
+                $call;
+            }
+            8 => {
+                const $rows: usize = 8;
+                $call;
             }
             9 => {
                 const $rows: usize = 9;
-                $call
+                $call;
             }
             10 => {
                 const $rows: usize = 10;
-                $call
+                $call;
             }
             11 => {
                 const $rows: usize = 11;
-                $call
+                $call;
             }
             12 => {
                 const $rows: usize = 12;
-                $call
+                $call;
             }
             _ => unreachable!("tiles are smaller"),
         }
@@ -90,30 +131,30 @@ pub(super) unsafe fn codes(job: Checked, layout: Layout, panel: &[u8]) {
         unsafe {
             match (layout.bits, layout.scales) {
                 (4, Scales::Flat) => {
-                    by_count!(count, ROWS, flat::<4, false, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, flat::<4, false, ROWS>(job, offset, panel, first));
                 }
                 (4, Scales::FlatMin) => {
-                    by_count!(count, ROWS, flat::<4, true, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, flat::<4, true, ROWS>(job, offset, panel, first));
                 }
                 (5, Scales::Flat) => {
-                    by_count!(count, ROWS, flat::<5, false, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, flat::<5, false, ROWS>(job, offset, panel, first));
                 }
                 (5, Scales::FlatMin) => {
-                    by_count!(count, ROWS, flat::<5, true, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, flat::<5, true, ROWS>(job, offset, panel, first));
                 }
                 (8, Scales::Flat) => {
-                    by_count!(count, ROWS, flat::<8, false, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, flat::<8, false, ROWS>(job, offset, panel, first));
                 }
                 (4, Scales::Super32) => by_count!(count, ROWS, super32::<4, ROWS>(job, panel, first)),
                 (5, Scales::Super32) => by_count!(count, ROWS, super32::<5, ROWS>(job, panel, first)),
                 (4, Scales::Super16) => {
-                    by_count!(count, ROWS, super16::<4, false, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, super16::<4, false, ROWS>(job, offset, panel, first));
                 }
                 (4, Scales::Super16Min) => {
-                    by_count!(count, ROWS, super16::<4, true, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, super16::<4, true, ROWS>(job, offset, panel, first));
                 }
                 (6, Scales::Super16) => {
-                    by_count!(count, ROWS, super16::<6, false, ROWS>(job, offset, panel, first))
+                    by_count!(count, ROWS, super16::<6, false, ROWS>(job, offset, panel, first));
                 }
                 _ => unreachable!("no tensor has {layout:?}"),
             }
@@ -380,12 +421,12 @@ pub(super) unsafe fn floats(job: Checked, kind: TensorKind, panel: &[u8]) {
         unsafe {
             match kind {
                 TensorKind::F32 => {
-                    by_count!(count, ROWS, float::<0, ROWS>(job, panel, first))
+                    by_float_count!(count, ROWS, float::<0, ROWS>(job, panel, first));
                 }
                 TensorKind::F16 => {
-                    by_count!(count, ROWS, float::<1, ROWS>(job, panel, first))
+                    by_float_count!(count, ROWS, float::<1, ROWS>(job, panel, first));
                 }
-                _ => by_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
+                _ => by_float_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
             }
         }
     }

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::activations::Activations;
-use super::blocks::{Group, Layout, Scales, float, read_row};
+use super::blocks::{Group, Layout, read_row};
 use super::{Tier, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
@@ -110,13 +110,6 @@ impl Matrix {
         Self { outputs, inputs, values }
     }
 
-    /// Returns how many bytes it holds.
-    pub(in crate::local) fn bytes(&self) -> usize {
-        match &self.values {
-            Values::Float { panels, .. } | Values::Codes { panels, .. } => panels.len(),
-        }
-    }
-
     /// Reads the weights of one output.
     pub(in crate::local) fn row(&self, output: usize, out: &mut [f32]) {
         let (panel, lane) = (output / LANES, output % LANES);
@@ -158,13 +151,14 @@ impl Matrix {
         activations: &Activations,
         matrices: &[Self],
         starts: &[usize],
-        out: Out<'_>,
+        out: &mut Out<'_>,
     ) {
         assert!(out.data.len() >= activations.rows * out.stride, "the result is long enough");
-        let ends = starts.iter().skip(1).chain([&out.stride]);
+        let stride = out.stride;
+        let ends = starts.iter().skip(1).chain([&stride]);
         let mut tasks = Vec::new();
         for ((matrix, start), end) in matrices.iter().zip(starts).zip(ends) {
-            let job = matrix.check(activations, &out, *start, *end);
+            let job = matrix.check(activations, out, *start, *end);
             let panels = matrix.outputs.div_ceil(LANES);
             let firsts = (0..panels).step_by(PANELS_MIN);
             tasks.extend(firsts.map(|first| (matrix, job, first..panels.min(first + PANELS_MIN))));
@@ -175,7 +169,7 @@ impl Matrix {
     }
 
     /// Holds a product against its shapes.
-    fn check(&self, activations: &Activations, out: &Out<'_>, start: usize, end: usize) -> Checked {
+    fn check(&self, activations: &Activations, out: &mut Out<'_>, start: usize, end: usize) -> Checked {
         assert_eq!(activations.columns, self.inputs, "activations fit the weights");
         assert!(start + self.outputs.next_multiple_of(LANES) <= end, "rows of the result are wide enough");
         let codes = match &self.values {
@@ -191,7 +185,7 @@ impl Matrix {
             sums: codes.map_or(std::ptr::null(), |codes| codes.sums.as_ptr()),
             sums32: codes.map_or(std::ptr::null(), |codes| codes.sums32.as_ptr()),
             sums16: codes.map_or(std::ptr::null(), |codes| codes.sums16.as_ptr()),
-            out: out.data[start..].as_ptr().cast_mut(),
+            out: out.data[start..].as_mut_ptr(),
             stride: out.stride,
         }
     }
@@ -329,14 +323,4 @@ pub(super) fn unpack(layout: Layout, bytes: &[u8], lane: usize) -> Group {
         group.min = half(chunk.min);
     }
     group
-}
-
-/// A scale of a chunk, by its place among those of the panel.
-pub(super) fn scale_at(bytes: &[u8], at: usize, lane: usize) -> f32 {
-    float(u16::from_le_bytes([bytes[at + 2 * lane], bytes[at + 2 * lane + 1]]))
-}
-
-/// Tells how the sums of a group become values.
-pub(super) fn is_super(layout: Layout) -> bool {
-    !matches!(layout.scales, Scales::Flat | Scales::FlatMin)
 }

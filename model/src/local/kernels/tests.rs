@@ -1,3 +1,5 @@
+//! Each kernel held against its definition, on every tier of the machine.
+
 use proptest::prelude::*;
 
 use super::blocks::{Layout, read_row};
@@ -80,7 +82,7 @@ fn multiply(tier: Tier, matrix: &Matrix, activations: &mut Activations) -> Vec<f
     let stride = matrix.outputs.next_multiple_of(16) + 16;
     let mut out = vec![f32::NAN; activations.rows * stride];
     matrix.prepare(activations);
-    Matrix::multiply(tier, activations, std::slice::from_ref(matrix), &[0], Out { data: &mut out, stride });
+    Matrix::multiply(tier, activations, std::slice::from_ref(matrix), &[0], &mut Out { data: &mut out, stride });
     out.chunks(stride).flat_map(|row| row[..matrix.outputs].to_vec()).collect()
 }
 
