@@ -1,3 +1,5 @@
+//! Vocabularies made here, and the models of the test data.
+
 use std::fs;
 
 use expect_test::{Expect, expect};
