@@ -51,7 +51,7 @@
 //! |---|---|---|
 //! | `candle` | chat models from GGUF files, BERT embedders, on this machine | yes |
 //! | `remote` | models behind HTTP | yes |
-//! | `hub` | downloads of models, [`model::hub`](lorewell_model::hub) | yes |
+//! | `hub` | downloads of models, [`model::hub`] | yes |
 //! | `sqlite` | threads of graphs in one file | yes |
 //! | `tantivy` | search by words | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |

@@ -17,6 +17,17 @@ pub trait ChatModel: Send + Sync + fmt::Debug {
     /// Answers a request. What goes wrong is an event of the answer, after which there are no more. Nothing is asked
     /// before the events are read, and dropping them stops the model.
     fn stream(&self, request: Request) -> Events;
+
+    /// Returns how many tokens a conversation may have, its answers included, where the model itself can tell.
+    fn window_tokens(&self) -> Option<usize> {
+        None
+    }
+
+    /// Returns how many tokens a text has, where the model itself can tell.
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        let _ = text;
+        None
+    }
 }
 
 /// The events of an answer. [`Event::Finish`] is the last, or an error.

@@ -228,6 +228,14 @@ impl ChatModel for Model {
     fn stream(&self, request: Request) -> Events {
         self.whole().stream(request)
     }
+
+    fn window_tokens(&self) -> Option<usize> {
+        self.chat.window_tokens()
+    }
+
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        self.chat.count_tokens(text)
+    }
 }
 
 impl fmt::Debug for Model {

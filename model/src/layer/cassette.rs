@@ -226,6 +226,14 @@ impl ChatModel for Recorded {
             }
         })
     }
+
+    fn window_tokens(&self) -> Option<usize> {
+        self.inner.window_tokens()
+    }
+
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        self.inner.count_tokens(text)
+    }
 }
 
 /// A recording on its way. One that is dropped before its end is written, too: what was heard of it, and that no more was.

@@ -214,4 +214,12 @@ impl ChatModel for Paced {
             }
         })
     }
+
+    fn window_tokens(&self) -> Option<usize> {
+        self.inner.window_tokens()
+    }
+
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        self.inner.count_tokens(text)
+    }
 }

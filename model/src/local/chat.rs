@@ -83,12 +83,6 @@ impl Local {
         self.0.engine.counters()
     }
 
-    /// Returns how many tokens a conversation may have, the answer included.
-    #[must_use]
-    pub fn window_tokens(&self) -> usize {
-        self.0.engine.window()
-    }
-
     /// Returns how it makes tokens of text.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
@@ -271,5 +265,13 @@ impl ChatModel for Local {
                 yield event;
             }
         })
+    }
+
+    fn window_tokens(&self) -> Option<usize> {
+        Some(self.0.engine.window())
+    }
+
+    fn count_tokens(&self, text: &str) -> Option<usize> {
+        self.0.tokenizer.encode(text, super::tokenizer::Markers::Text).ok().map(|tokens| tokens.len())
     }
 }

@@ -186,7 +186,8 @@ impl AskRequest {
             async_stream::try_stream! {
                 let search = self.index.search(&self.question).filter(self.filter).fusion(self.fusion);
                 let found = search.limit(PASSAGES).await?;
-                let packed = prompt::pack(&found.hits, self.tokens_max);
+                let room = prompt::room(&self.model, &self.question, self.tokens_max, self.output_tokens_max);
+                let packed = prompt::pack(&self.model, &found.hits, room);
                 yield AskEvent::Passages { used: packed.hits.len(), found: found.hits.len() };
                 let mut written = Written::empty(self.question, &packed, &found, &self.model);
                 if packed.hits.is_empty() {

@@ -1,7 +1,7 @@
 //! What the model is shown: rules, passages between fences, the question. Passages are data: what looks like a fence in
 //! them is made harmless, and the rules say that nothing in them is an instruction.
 
-use lorewell_model::{Message, Request};
+use lorewell_model::{ChatModel as _, Message, Model, Request};
 
 use crate::chunk::estimate_tokens;
 use crate::search::Hit;
@@ -23,11 +23,27 @@ pub(super) struct Packed {
     pub(super) hits: Vec<Hit>,
 }
 
+/// Tokens of what a chat template writes around messages.
+const TEMPLATE_TOKENS: usize = 64;
+
+/// Returns how many tokens of passages a model takes beside the rules, the question and an answer, which may have a quarter
+/// of a small window.
+pub(super) fn room(model: &Model, question: &str, tokens_max: usize, output_tokens_max: u32) -> usize {
+    let Some(window) = model.window_tokens() else { return tokens_max };
+    let answer = (output_tokens_max as usize).min(window / 4);
+    let taken = answer + count(model, RULES) + count(model, question) + TEMPLATE_TOKENS;
+    tokens_max.min(window.saturating_sub(taken))
+}
+
+fn count(model: &Model, text: &str) -> usize {
+    model.count_tokens(text).unwrap_or_else(|| estimate_tokens(text))
+}
+
 /// Takes passages, closest first, while they fit. One that does not fit is passed over for smaller ones.
-pub(super) fn pack(hits: &[Hit], tokens_max: usize) -> Packed {
+pub(super) fn pack(model: &Model, hits: &[Hit], tokens_max: usize) -> Packed {
     let mut left = tokens_max;
     let fits = |hit: &&Hit| {
-        let tokens = estimate_tokens(&passage(hit, 1));
+        let tokens = count(model, &passage(hit, 1));
         let fits = tokens <= left;
         left -= if fits { tokens } else { 0 };
         fits
