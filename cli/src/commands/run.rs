@@ -43,7 +43,7 @@ pub(super) async fn run(session: &Session, args: args::Run) -> Result<Exit> {
     let is_wanted = std::io::stderr().is_terminal() || session.global.verbose > 0;
     // Providers count at the end of an answer; one that was stopped has no count.
     if is_wanted && spent.usage.total_tokens() > 0 {
-        let pace = if session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+        let pace = if session.global.verbose > 0 { pace.say(&model, &spent.usage) } else { String::new() };
         note(&paint(DIM, &format!("{}{pace}", spent.say())));
     }
     Ok(exit)

@@ -254,3 +254,28 @@ fn the_addresses_shown_are_those_that_are_used() {
         assert!(run.code == 1 && run.stderr.contains("no connection to `http://127.0.0.1:9`"), "{}", run.transcript());
     }
 }
+
+#[test]
+fn a_model_of_this_machine_tells_a_story() {
+    let Some(data) = std::env::var_os("LOREWELL_DATA") else {
+        println!("skipped: LOREWELL_DATA names no folder with models");
+        return;
+    };
+    let place = Place::empty();
+    let file = std::path::Path::new(&data).join("models/stories260K/stories260K.gguf");
+    let model = format!("gguf:{}", file.display());
+    let run = |seed: &str| {
+        let mut command = place.command();
+        command.args(["run", &model, "--offline", "--seed", seed, "--max-tokens", "40", "-v", "Once upon a time"]);
+        place.finish(&mut command)
+    };
+    let first = run("3");
+    assert!(first.code == 0 && first.stdout.len() > 50, "{}", first.transcript());
+    assert!(
+        first.stderr.contains("5 in / 40 out - $0 - ") && first.stderr.contains(" tokens/s after "),
+        "{}",
+        first.stderr
+    );
+    assert_eq!(run("3").stdout, first.stdout);
+    assert_ne!(run("4").stdout, first.stdout);
+}

@@ -53,6 +53,23 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// Tells the operating system that they are not needed for now, so that what a file holds need not stay in memory. They
+    /// can be read again at any time.
+    #[cfg_attr(unix, expect(unsafe_code, reason = "advice that would lose changes, of which a read-only map has none"))]
+    pub(crate) fn let_go(&self) {
+        #[cfg(unix)]
+        if let Owner::File(map) = &self.owner {
+            // SAFETY: the map is of a file and read-only, so its pages come back as they were.
+            let advice = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, self.range.start, self.range.len())
+            };
+            // It is only advice; without it the pages stay until others need the room.
+            drop(advice);
+        }
+    }
+}
+
 impl From<&'static [u8]> for Bytes {
     fn from(bytes: &'static [u8]) -> Self {
         Self { owner: Owner::Binary(bytes), range: 0..bytes.len() }

@@ -85,7 +85,7 @@ pub(super) async fn run(
         session.json(&Printed { written: &written, cost_usd: spent.cost() })?;
     } else if !session.is_json() {
         output::piece(&renderer.finish())?;
-        let pace = if session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+        let pace = if session.global.verbose > 0 { pace.say(model, &spent.usage) } else { String::new() };
         print(index, &written, &format!("{}{pace}", spent.say()), began, folder).await?;
     }
     Ok(if written.abstained.is_some() { Exit::Nothing } else { Exit::Done })

@@ -63,7 +63,8 @@ impl Chat<'_> {
         if spent.usage.total_tokens() > 0 {
             let all = &self.conversation.spent;
             let in_all = if all == spent { String::new() } else { format!("   in all {}", all.say()) };
-            let pace = if self.session.global.verbose > 0 { pace.say(&spent.usage) } else { String::new() };
+            let pace =
+                if self.session.global.verbose > 0 { pace.say(&self.model, &spent.usage) } else { String::new() };
             note(&paint(DIM, &format!("{}{pace}{in_all}", spent.say())));
         }
         if self.is_interactive {

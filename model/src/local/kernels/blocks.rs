@@ -191,28 +191,36 @@ impl Group {
 
     fn q4k(&mut self, block: &[u8]) {
         self.super32(block);
-        for (index, code) in self.codes.iter_mut().enumerate() {
-            *code = block[16 + index / 64 * 32 + index % 32] >> (index % 64 / 32 * 4) & 0x0f;
+        for (codes, bytes) in self.codes.chunks_exact_mut(64).zip(block[16..].chunks_exact(32)) {
+            let (low, high) = codes.split_at_mut(32);
+            for ((low, high), byte) in low.iter_mut().zip(high).zip(bytes) {
+                (*low, *high) = (byte & 0x0f, byte >> 4);
+            }
         }
     }
 
     fn q5k(&mut self, block: &[u8]) {
         self.super32(block);
-        for (index, code) in self.codes.iter_mut().enumerate() {
-            let low = block[48 + index / 64 * 32 + index % 32] >> (index % 64 / 32 * 4) & 0x0f;
-            let high = block[16 + index % 32] >> (index / 32) & 1;
-            *code = low | high << 4;
+        let bits = &block[16..48];
+        for (part, (codes, bytes)) in self.codes.chunks_exact_mut(64).zip(block[48..].chunks_exact(32)).enumerate() {
+            let (low, high) = codes.split_at_mut(32);
+            for (((low, high), byte), bits) in low.iter_mut().zip(high).zip(bytes).zip(bits) {
+                *low = byte & 0x0f | (bits >> (2 * part) & 1) << 4;
+                *high = byte >> 4 | (bits >> (2 * part + 1) & 1) << 4;
+            }
         }
     }
 
     fn q6k(&mut self, block: &[u8]) {
         self.scale = half_at(block, 208);
         self.subs.iter_mut().zip(&block[192..208]).for_each(|(sub, byte)| *sub = byte.cast_signed());
-        for (index, code) in self.codes.iter_mut().enumerate() {
-            let (half, quarter, at) = (index / 128, index % 128 / 32, index % 32);
-            let low = block[half * 64 + quarter % 2 * 32 + at] >> (quarter / 2 * 4) & 0x0f;
-            let high = block[128 + half * 32 + at] >> (quarter * 2) & 3;
-            *code = low | high << 4;
+        for (part, codes) in self.codes.chunks_exact_mut(32).enumerate() {
+            let (half, quarter) = (part / 4, part % 4);
+            let low = &block[half * 64 + quarter % 2 * 32..][..32];
+            let high = &block[128 + half * 32..][..32];
+            for ((code, low), high) in codes.iter_mut().zip(low).zip(high) {
+                *code = low >> (quarter / 2 * 4) & 0x0f | (high >> (quarter * 2) & 3) << 4;
+            }
         }
     }
 }

@@ -107,6 +107,7 @@ impl Matrix {
             Some(layout) => Values::Codes { layout, panels: pack_codes(tensor, layout, outputs, inputs) },
             None => Values::Float { kind: tensor.kind, panels: pack_floats(tensor, outputs, inputs) },
         };
+        tensor.bytes.let_go();
         Self { outputs, inputs, values }
     }
 
@@ -273,14 +274,7 @@ fn pack(layout: Layout, group: &Group, lane: usize, out: &mut [u8]) {
     let chunk = Chunk::of(layout);
     let parts = group.codes[..layout.group()].chunks(32).zip(out.chunks_mut(codes_bytes(layout.bits)));
     for (codes, out) in parts {
-        for (input, code) in codes.iter().enumerate() {
-            let (at, shift) = low_bits(layout.bits, input, lane);
-            out[at] |= if layout.bits == 8 { *code } else { (code & 0x0f) << shift };
-            if matches!(layout.bits, 5 | 6) {
-                let (at, shift) = high_bits(layout.bits, input, lane);
-                out[at] |= code >> 4 << shift;
-            }
-        }
+        pack_32(layout.bits, codes, lane, out);
     }
     let pair = |sub: usize| sub / 2 * 2 * LANES + lane * 2 + sub % 2;
     for sub in 0..layout.subs() {
@@ -292,6 +286,34 @@ fn pack(layout: Layout, group: &Group, lane: usize, out: &mut [u8]) {
     out[chunk.scale + 2 * lane..][..2].copy_from_slice(&group.scale.to_le_bytes());
     if layout.has_min() {
         out[chunk.min + 2 * lane..][..2].copy_from_slice(&group.min.to_le_bytes());
+    }
+}
+
+/// Writes 32 codes to where [`low_bits`] and [`high_bits`] say, four at a time.
+fn pack_32(bits: u32, codes: &[u8], lane: usize, out: &mut [u8]) {
+    let (quads, _) = codes.as_chunks::<QUAD>();
+    let mut put = |register: usize, quad: [u8; QUAD]| {
+        out[(register * LANES + lane) * QUAD..][..QUAD].copy_from_slice(&quad);
+    };
+    if bits == 8 {
+        quads.iter().enumerate().for_each(|(register, quad)| put(register, *quad));
+        return;
+    }
+    for register in 0..4 {
+        let (low, high) = (quads[register], quads[register + 4]);
+        put(register, std::array::from_fn(|at| low[at] & 0x0f | high[at] << 4));
+    }
+    let high = |at: usize, quads: &[[u8; QUAD]], width: u32| {
+        let all = quads.iter().rev();
+        all.fold(0_u8, |all, quad| all << width | quad[at] >> 4)
+    };
+    match bits {
+        5 => put(4, std::array::from_fn(|at| high(at, quads, 1))),
+        6 => {
+            put(4, std::array::from_fn(|at| high(at, &quads[..4], 2)));
+            put(5, std::array::from_fn(|at| high(at, &quads[4..], 2)));
+        }
+        _ => {}
     }
 }
 
