@@ -32,16 +32,21 @@ fn prompt(local: &Local, tokens: usize, first: usize) -> Outcome<(String, usize)
 
 /// Seconds to the first token, and to each of the others.
 async fn answer(local: &Local, prompt: &str, tokens: u32) -> Outcome<(f64, f64)> {
-    // Any token may come but those that end the answer.
-    let request =
-        Request::from(prompt).temperature(0.0).output_tokens_max(tokens).extra("grammar", "start: /(.|\\n)*/");
-    let (began, mut first, mut events) = (Instant::now(), None, local.stream(request));
+    let request = Request::from(prompt).temperature(0.0).output_tokens_max(tokens);
+    let (began, mut first, mut said, mut events) = (Instant::now(), None, 0, local.stream(request));
     while let Some(event) = events.next().await {
-        if matches!(event?, Event::Text { .. } | Event::Reasoning { .. }) {
-            first.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        match event? {
+            Event::Text { .. } | Event::Reasoning { .. } => {
+                first.get_or_insert_with(|| began.elapsed().as_secs_f64());
+            }
+            Event::Usage { usage } => said = usage.output_tokens,
+            _ => {}
         }
     }
     let first = first.unwrap_or_else(|| began.elapsed().as_secs_f64());
+    if said != u64::from(tokens) {
+        return Err(format!("{said} of {tokens} tokens were said; take another model").into());
+    }
     Ok((first, (began.elapsed().as_secs_f64() - first) / f64::from(tokens - 1)))
 }
 
