@@ -67,11 +67,9 @@ impl Local {
         if let Some(model) = open.get(&key).and_then(Weak::upgrade) {
             return Ok(Self(model));
         }
-        let model =
-            Inner::open(path, window).map_err(|error| match error.to_string().contains("opening the model") {
-                true => error,
-                false => error.context(format!("opening the model `{}`", path.display())),
-            })?;
+        let gguf = Gguf::open(path)?;
+        let opening = |error: Error| error.context(format!("opening the model `{}`", path.display()));
+        let model = Inner::new(&gguf, window).map_err(opening)?;
         let model = Arc::new(model);
         open.insert(key, Arc::downgrade(&model));
         Ok(Self(model))
@@ -91,11 +89,10 @@ impl Local {
 }
 
 impl Inner {
-    fn open(path: &Path, window: usize) -> Result<Self> {
-        let gguf = Gguf::open(path)?;
-        let window = window.min(context_of(&gguf)?);
-        let decoder = Decoder::of_gguf(&gguf, window)?;
-        let tokenizer = Tokenizer::from_gguf(&gguf)?;
+    fn new(gguf: &Gguf, window: usize) -> Result<Self> {
+        let window = window.min(context_of(gguf)?);
+        let decoder = Decoder::of_gguf(gguf, window)?;
+        let tokenizer = Tokenizer::from_gguf(gguf)?;
         let words = tokenizer.vocabulary().len();
         if words > decoder.shape.vocabulary {
             let message = format!("it names {words} tokens, and has scores for {}", decoder.shape.vocabulary);
@@ -115,7 +112,7 @@ impl Inner {
         })?;
         let engine = Engine::start(decoder, tokenizer.vocabulary().clone(), window)?;
         Ok(Self {
-            path: path.to_owned(),
+            path: gguf.path().to_owned(),
             template_text: source.unwrap_or_default().to_owned(),
             tokenizer,
             template,

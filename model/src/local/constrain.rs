@@ -80,8 +80,8 @@ impl Constraint {
     }
 }
 
-/// What a vocabulary needs to be held to grammars. Cheap to clone; made ready at the first use, which takes half a second
-/// for 150,000 tokens.
+/// What a vocabulary needs to be held to grammars. Cheap to clone; made ready at the first use, which takes some
+/// seconds at most for 150,000 tokens.
 ///
 /// ```
 /// use lorewell_model::local::{Constraint, Grammars, TokenKind, Vocabulary};

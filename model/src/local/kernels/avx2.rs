@@ -5,20 +5,13 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
-use super::matrix::{Checked, Chunk, LANES, codes_bytes};
+use super::matrix::{Checked, Chunk, LANES, codes_bytes, tiles};
 use crate::local::TensorKind;
 
 /// Rows that share a load of weights: 4 sums of 16 bits, 4 of 32 and 4 of floats leave 4 registers for the rest.
 const ROWS_MAX: usize = 4;
 /// The same with floats of two registers: 12 sums, weights and an input.
 const FLOAT_ROWS_MAX: usize = 6;
-
-/// Splits rows into equal tiles of at most `most`.
-fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let tiles = rows.div_ceil(most);
-    let start = move |tile: usize| rows * tile / tiles;
-    (0..tiles).map(move |tile| (start(tile), start(tile + 1) - start(tile)))
-}
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_count {

@@ -5,20 +5,13 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
-use super::matrix::{Checked, Chunk, LANES, codes_bytes};
+use super::matrix::{Checked, Chunk, LANES, codes_bytes, tiles};
 use crate::local::TensorKind;
 
 /// Rows that share a load of weights: 8 sums of integers, 8 of floats and 8 of products leave 8 registers spare.
 const ROWS_MAX: usize = 8;
 /// The same with floats: 12 sums, weights and an input.
 const FLOAT_ROWS_MAX: usize = 12;
-
-/// Splits rows into equal tiles of at most `most`.
-fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
-    let tiles = rows.div_ceil(most);
-    let start = move |tile: usize| rows * tile / tiles;
-    (0..tiles).map(move |tile| (start(tile), start(tile + 1) - start(tile)))
-}
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_count {

@@ -94,6 +94,14 @@ impl Chunk {
     }
 }
 
+/// Splits rows into equal tiles of at most `most`, so that none is left with one lonely row.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let tiles = rows.div_ceil(most);
+    let start = move |tile: usize| rows * tile / tiles;
+    (0..tiles).map(move |tile| (start(tile), start(tile + 1) - start(tile)))
+}
+
 /// Bytes of the codes of 32 inputs.
 pub(super) const fn codes_bytes(bits: u32) -> usize {
     32 * LANES * bits as usize / 8

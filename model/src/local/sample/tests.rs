@@ -1,8 +1,5 @@
 //! The sampler against a slow one that follows the definitions, and how long it takes.
 
-use std::hint::black_box;
-use std::time::Instant;
-
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -247,46 +244,5 @@ proptest! {
         prop_assert_eq!(tokens, slowly(&sampling, &logits));
         let drawn = sampler.next(&mut logits, None).unwrap();
         prop_assert!(sampler.candidates.iter().any(|candidate| candidate.token == drawn));
-    }
-}
-
-/// Run with `cargo test --release -- --ignored --nocapture sampler_times`.
-#[test]
-#[ignore = "prints times, which only an optimised build makes worth reading"]
-#[expect(clippy::print_stdout, reason = "that is what it is for")]
-fn sampler_times() {
-    const VOCABULARY: u32 = 151_936; // Qwen2 and Qwen3
-    #[expect(clippy::cast_possible_truncation, reason = "single precision is enough")]
-    let unit = |seed: u64, count: u32| weigh::random(seed, count.into()) as f32;
-    // Sums of random numbers are near to the bell curve that logits make.
-    let logits: Vec<f32> = (0..VOCABULARY).map(|n| (0..8).map(|part| unit(part, n)).sum::<f32>() * 4.0).collect();
-    let mut peaked = logits.clone();
-    (0..20).for_each(|n| peaked[n * 7001] = 40.0 - n as f32);
-    let mut allowed = Mask::new(VOCABULARY as usize);
-    (0..VOCABULARY).filter(|token| token % 3 == 0).for_each(|token| allowed.allow(token));
-    let default = sampling(&Request::default().seed(1));
-    let cases = [
-        ("greedy", Sampling { temperature: 0.0, ..default.clone() }, &logits, None),
-        ("greedy, a third may come", Sampling { temperature: 0.0, ..default.clone() }, &logits, Some(&allowed)),
-        ("defaults (k 40, p 0.95, min-p 0.05)", default.clone(), &logits, None),
-        ("defaults, a third may come", default.clone(), &logits, Some(&allowed)),
-        ("k 1000, p 0.95", Sampling { top_k: 1000, min_p: 0.0, ..default.clone() }, &logits, None),
-        ("p 0.95 alone, a peaked model", Sampling { top_k: 0, min_p: 0.0, ..default.clone() }, &peaked, None),
-        ("p 0.95 alone, a flat model", Sampling { top_k: 0, min_p: 0.0, ..default.clone() }, &logits, None),
-        ("min-p 0.05 alone", Sampling { top_k: 0, top_p: 1.0, ..default.clone() }, &logits, None),
-        ("temperature alone", plain(), &logits, None),
-    ];
-    for (name, sampling, logits, allowed) in cases {
-        let mut sampler = Sampler::new(sampling);
-        let mut times: Vec<u128> = (0..200)
-            .map(|_| {
-                let mut logits = logits.clone();
-                let start = Instant::now();
-                black_box(sampler.next(black_box(&mut logits), allowed).unwrap());
-                start.elapsed().as_nanos()
-            })
-            .collect();
-        times.sort_unstable();
-        println!("{name}: median {} µs, least {} µs", times[100] / 1000, times[0] / 1000);
     }
 }
