@@ -17,8 +17,6 @@ pub(crate) const NO_MODEL: &str = "none";
 
 /// The provider of the models that know nothing.
 const MOCK: &str = "mock";
-/// Providers that need no connection, or tell themselves when they do.
-const LOCAL: [&str; 3] = [MOCK, "gguf", "hf"];
 
 /// What models are opened with.
 #[derive(Debug, Clone)]
@@ -54,7 +52,10 @@ impl Models {
         let hub = Hub::from_environment()?;
         let is_offline = self.offline || hub.is_offline();
         let opened = model(name).keys(self.keys()).hub(hub.offline(is_offline)).retry(retry).await?;
-        self.may_reach(opened.name().provider())?;
+        // What runs here tells itself when it needs a connection.
+        if !opened.name().is_local() {
+            self.may_reach(opened.name().provider())?;
+        }
         Ok(match self.prices()? {
             Some(prices) => opened.prices(&prices),
             None => opened,
@@ -70,7 +71,7 @@ impl Models {
     /// Checks the name of a model; nothing is asked, and no key is needed.
     pub(crate) async fn check(&self, name: &str) -> Result<ModelName> {
         let parsed: ModelName = name.parse()?;
-        if LOCAL[1..].contains(&parsed.provider()) {
+        if parsed.is_local() {
             return Ok(parsed);
         }
         match model(name).keys(self.keys()).await {
@@ -111,7 +112,7 @@ impl Models {
     }
 
     fn may_reach(&self, provider: &str) -> Result<()> {
-        if self.offline && !LOCAL.contains(&provider) {
+        if self.offline && provider != MOCK {
             let message = format!("`{provider}` is reached over a network connection, and `--offline` allows none");
             return Err(Error::new(Kind::Refused, message).into());
         }

@@ -4,9 +4,6 @@ use std::time::{Duration, Instant};
 
 use lorewell::model::{Model, Usage};
 
-/// Providers that are this machine.
-const LOCAL: [&str; 2] = ["gguf", "hf"];
-
 /// Measures an answer from the moment it was asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -27,7 +24,7 @@ impl Pace {
     /// Says how fast a model of this machine is: ` - 41.7 tokens/s after 0.31 s`. The first token has come by then, so the
     /// others are counted. How fast others send says more of the network than of them.
     pub(crate) fn say(&self, model: &Model, usage: &Usage) -> String {
-        let Some(first) = self.first.filter(|_| LOCAL.contains(&model.name().provider())) else { return String::new() };
+        let Some(first) = self.first.filter(|_| model.name().is_local()) else { return String::new() };
         let (after, writing) = (first.as_secs_f64(), (self.asked.elapsed() - first).as_secs_f64());
         match usage.output_tokens {
             0 | 1 => format!(" - after {after:.2} s"),

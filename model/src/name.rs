@@ -35,7 +35,23 @@ impl ModelName {
     pub fn model(&self) -> &str {
         &self.text[self.colon + 1..]
     }
+
+    /// Tells whether this process runs it itself: a file, a folder, or what a hub had.
+    ///
+    /// ```
+    /// use lorewell_model::ModelName;
+    ///
+    /// let is_local = |name: &str| name.parse::<ModelName>().is_ok_and(|name| name.is_local());
+    /// assert!(is_local("gguf:stories.gguf") && is_local("hf:Qwen/Qwen3-0.6B-GGUF") && !is_local("ollama:qwen3"));
+    /// ```
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        LOCAL.contains(&self.provider())
+    }
 }
+
+/// Providers that are this process.
+pub(crate) const LOCAL: [&str; 3] = ["gguf", "safetensors", "hf"];
 
 /// Beginnings of names by which a provider can be told.
 const GUESSES: &[(&str, &str)] = &[

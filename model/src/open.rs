@@ -13,9 +13,9 @@ use crate::retry::Retry;
 use crate::secret::Secret;
 use crate::{Error, Result};
 
-/// Opens a model by its name, `provider:model`: `openai:…`, `anthropic:…`, `gemini:…`, `ollama:…` and others behind HTTP,
-/// `gguf:FILE` and `hf:owner/name` on this machine, `mock:echo`. Keys come from the environment, in the variables that the providers document. No request is made before
-/// the model is asked.
+/// Opens a model by its name, `provider:model`: `openai:…`, `anthropic:…`, `gemini:…`, `ollama:…` and others behind HTTP;
+/// `gguf:FILE`, `safetensors:FOLDER` and `hf:owner/name` on this machine; `mock:echo`. Keys come from the environment, in the
+/// variables that the providers document. No request is made before the model is asked.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -138,9 +138,13 @@ impl Open {
 
     /// Opens a model of this machine, which is fetched first if it is one of the hub that is not there.
     #[cfg(feature = "candle")]
-    async fn open_local(self, is_file: bool) -> Result<Model> {
+    async fn open_local(self) -> Result<Model> {
         let name: ModelName = self.name.parse()?;
-        let path = if is_file { name.model().into() } else { self.fetched().await? };
+        let path = match name.provider() {
+            "hf" => self.fetched().await?,
+            "safetensors" => crate::local::folder_of(name.model())?,
+            _ => name.model().into(),
+        };
         let window = self.window_tokens.unwrap_or(crate::local::WINDOW_TOKENS);
         // It is read whole, which takes a moment.
         let opened = tokio::task::spawn_blocking(move || crate::local::Local::open(path, window)).await;
@@ -156,9 +160,8 @@ impl Open {
             None => crate::hub::Hub::from_environment()?,
         };
         let pulled = hub.resolve(&name, |_| ()).await?;
-        pulled.gguf().ok_or_else(|| {
-            let message = format!("`{}` has no GGUF file, the only kind of chat model that can be run yet", self.name);
-            Error::new(crate::Kind::BadInput, message)
+        pulled.gguf().or_else(|| pulled.safetensors()).ok_or_else(|| {
+            Error::new(crate::Kind::BadInput, format!("`{}` has neither GGUF nor safetensors", self.name))
         })
     }
 
@@ -201,9 +204,8 @@ impl IntoFuture for Open {
 
     fn into_future(self) -> Self::IntoFuture {
         #[cfg(feature = "candle")]
-        if let Some((provider @ ("gguf" | "hf"), _)) = self.name.split_once(':') {
-            let is_file = provider == "gguf";
-            return Box::pin(self.open_local(is_file));
+        if self.name.split_once(':').is_some_and(|(provider, _)| crate::name::LOCAL.contains(&provider)) {
+            return Box::pin(self.open_local());
         }
         Box::pin(async { self.open() })
     }

@@ -118,7 +118,7 @@ fn is_version(end: &str) -> bool {
 
 /// Whether the models of a provider run on one's own machine.
 fn is_local(provider: &str) -> bool {
-    matches!(provider, "mock" | "gguf" | "hf" | "ollama" | "llamacpp" | "vllm" | "lmstudio")
+    crate::name::LOCAL.contains(&provider) || matches!(provider, "mock" | "ollama" | "llamacpp" | "vllm" | "lmstudio")
 }
 
 #[cfg(test)]

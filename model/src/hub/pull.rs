@@ -48,6 +48,12 @@ impl Pulled {
     pub fn gguf(&self) -> Option<PathBuf> {
         self.paths().find(|path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")))
     }
+
+    /// Returns the folder that holds its safetensors and what belongs to them; none if it is a GGUF.
+    #[must_use]
+    pub fn safetensors(&self) -> Option<PathBuf> {
+        self.files.iter().any(|file| file.ends_with(".safetensors")).then(|| self.folder.clone())
+    }
 }
 
 impl Hub {

@@ -11,6 +11,7 @@ use super::constrain::{Constraint, Grammars};
 use super::decoder::Decoder;
 use super::dialect::Dialect;
 use super::engine::{Counters, Engine, Job, Said};
+use super::folder::Folder;
 use super::gguf::Gguf;
 use super::prompt::tokens;
 use super::sample::{Defaults, Sampler, Sampling};
@@ -23,7 +24,7 @@ use crate::chat::{ChatModel, Events};
 use crate::event::{Event, Finish};
 use crate::request::{Effort, Request, ToolChoice};
 use crate::usage::Usage;
-use crate::{Error, Kind, Result};
+use crate::{Error, Kind, Result, ResultExt};
 
 /// Tokens that a conversation may have unless said: enough for passages and an answer, at a few hundred megabytes.
 pub const WINDOW_TOKENS: usize = 8192;
@@ -53,8 +54,8 @@ static OPEN: Mutex<Option<Open>> = Mutex::new(None);
 type Open = HashMap<(PathBuf, usize), Weak<Inner>>;
 
 impl Local {
-    /// Opens a GGUF file for conversations of at most so many tokens; one that is open already is shared. It reads all of
-    /// the file, so it belongs on a thread that may wait.
+    /// Opens a GGUF file, or a folder of safetensors as transformers saves it, for conversations of at most so many tokens;
+    /// one that is open already is shared. It reads all of the weights, so it belongs on a thread that may wait.
     ///
     /// # Errors
     /// `NotFound` and `Io` if it cannot be read; `BadInput` if it is none that can be run; `Corrupt` if it is damaged.
@@ -67,10 +68,13 @@ impl Local {
         if let Some(model) = open.get(&key).and_then(Weak::upgrade) {
             return Ok(Self(model));
         }
-        let gguf = Gguf::open(path)?;
-        let opening = |error: Error| error.context(format!("opening the model `{}`", path.display()));
-        let model = Inner::new(&gguf, window).map_err(opening)?;
-        let model = Arc::new(model);
+        let parts = if path.is_dir() {
+            Parts::of_folder(&Folder::open(path)?, window)
+        } else {
+            Parts::of_gguf(&Gguf::open(path)?, window)
+        };
+        let model = parts.and_then(|parts| Inner::new(path, parts));
+        let model = Arc::new(model.context(|| format!("opening the model `{}`", path.display()))?);
         open.insert(key, Arc::downgrade(&model));
         Ok(Self(model))
     }
@@ -88,11 +92,42 @@ impl Local {
     }
 }
 
-impl Inner {
-    fn new(gguf: &Gguf, window: usize) -> Result<Self> {
+/// What a model is made of.
+struct Parts {
+    window: usize,
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    template: Option<String>,
+    defaults: Defaults,
+}
+
+impl Parts {
+    fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
         let window = window.min(context_of(gguf)?);
-        let decoder = Decoder::of_gguf(gguf, window)?;
-        let tokenizer = Tokenizer::from_gguf(gguf)?;
+        Ok(Self {
+            window,
+            decoder: Decoder::of_gguf(gguf, window)?,
+            tokenizer: Tokenizer::from_gguf(gguf)?,
+            template: gguf.text("tokenizer.chat_template")?.map(str::to_owned),
+            defaults: Defaults::default(),
+        })
+    }
+
+    fn of_folder(folder: &Folder, window: usize) -> Result<Self> {
+        let window = window.min(folder.config().context()?);
+        Ok(Self {
+            window,
+            decoder: Decoder::of_folder(folder, window)?,
+            tokenizer: Tokenizer::from_folder(folder.path())?,
+            template: folder.template()?,
+            defaults: folder.defaults()?,
+        })
+    }
+}
+
+impl Inner {
+    fn new(path: &Path, parts: Parts) -> Result<Self> {
+        let Parts { window, decoder, tokenizer, template: source, defaults } = parts;
         let words = tokenizer.vocabulary().len();
         if words > decoder.shape.vocabulary {
             let message = format!("it names {words} tokens, and has scores for {}", decoder.shape.vocabulary);
@@ -104,20 +139,19 @@ impl Inner {
             unk: tokenizer.unk_text().map(str::to_owned),
             pad: tokenizer.pad_text().map(str::to_owned),
         };
-        let source = gguf.text("tokenizer.chat_template")?;
-        let template = Template::of_model(source, names, |token| tokenizer.id(token).is_some())?;
+        let template = Template::of_model(source.as_deref(), names, |token| tokenizer.id(token).is_some())?;
         let encoder = tokenizer.clone();
         let grammars = Grammars::with_tokenizer(tokenizer.vocabulary().clone(), move |text| {
             encoder.encode(text, super::tokenizer::Markers::Text).unwrap_or_default()
         })?;
         let engine = Engine::start(decoder, tokenizer.vocabulary().clone(), window)?;
         Ok(Self {
-            path: gguf.path().to_owned(),
-            template_text: source.unwrap_or_default().to_owned(),
+            path: path.to_owned(),
+            template_text: source.unwrap_or_default(),
             tokenizer,
             template,
             grammars,
-            defaults: Defaults::default(),
+            defaults,
             engine,
         })
     }

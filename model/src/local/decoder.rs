@@ -4,10 +4,11 @@
 use rayon::prelude::*;
 
 use super::cache::{BlockId, Cache};
+use super::folder::Folder;
 use super::gguf::Gguf;
-use super::kernels::{Activations, Attention, BLOCK_TOKENS, Matrix, Out, Tier};
+use super::kernels::{Activations, Attention, BLOCK_TOKENS, Matrix, Out, Stored, Tier};
 use super::shape::{Activation, Rotation, Shape};
-use super::weights::{Layer, Weights};
+use super::weights::{Layer, Tensors, Weights};
 use crate::Result;
 
 /// A decoder with its weights.
@@ -58,7 +59,7 @@ struct Run {
 }
 
 /// Keys and values of the blocks that a run looks at.
-type Seen<'a> = (Vec<&'a [u16]>, Vec<&'a [u16]>);
+type Seen<'a, E> = (Vec<&'a [E]>, Vec<&'a [E]>);
 
 /// Where queries, keys and values lie in a row of projections.
 #[derive(Debug, Clone, Copy)]
@@ -74,19 +75,32 @@ const LANES: usize = 16;
 impl Decoder {
     /// Opens the decoder of a file, for sequences of at most `window` tokens.
     pub(super) fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
-        let shape = Shape::of_gguf(gguf, window)?;
-        let weights = Weights::of_gguf(gguf, &shape)?;
+        Self::new(Shape::of_gguf(gguf, window)?, gguf)
+    }
+
+    /// Opens the decoder of a folder, for sequences of at most `window` tokens.
+    pub(super) fn of_folder(folder: &Folder, window: usize) -> Result<Self> {
+        Self::new(Shape::of_config(folder.config(), window)?, folder)
+    }
+
+    fn new(shape: Shape, tensors: &dyn Tensors) -> Result<Self> {
+        let weights = Weights::new(tensors, &shape)?;
         Ok(Self { shape, weights, tier: Tier::best() })
     }
 
     /// Makes an empty cache.
-    pub(super) fn cache(&self) -> Cache {
-        Cache::new(self.shape.heads, self.shape.layers)
+    pub(super) fn cache<E: Stored>(&self) -> Cache<E> {
+        Cache::new(self.shape.heads, self.shape.layers.len())
     }
 
     /// Reads the rows of a batch into the cache, and returns the scores of what follows those that want them, one row
     /// after the other.
-    pub(super) fn forward(&self, batch: &Batch<'_>, cache: &mut Cache, scratch: &mut Scratch) -> Vec<f32> {
+    pub(super) fn forward<E: Stored>(
+        &self,
+        batch: &Batch<'_>,
+        cache: &mut Cache<E>,
+        scratch: &mut Scratch,
+    ) -> Vec<f32> {
         let (rows, width) = (batch.rows.len(), self.shape.width);
         let runs = runs(&batch.rows);
         scratch.hidden.resize(rows * width, 0.0);
@@ -104,8 +118,7 @@ impl Decoder {
 
     /// Computes by how much each row turns, for each kind of rotation.
     fn turn(&self, batch: &Batch<'_>, scratch: &mut Scratch) {
-        let rotations = [Some(&self.shape.rotation), self.shape.window_rotation.as_ref()];
-        scratch.turns = rotations.into_iter().flatten().map(|rotation| turns(rotation, &batch.rows)).collect();
+        scratch.turns = self.shape.rotations.iter().map(|rotation| turns(rotation, &batch.rows)).collect();
     }
 
     /// Normalises rows and hands them on as activations.
@@ -129,13 +142,13 @@ impl Decoder {
         }
     }
 
-    fn attend(
+    fn attend<E: Stored>(
         &self,
         index: usize,
         layer: &Layer,
         batch: &Batch<'_>,
         runs: &[Run],
-        cache: &mut Cache,
+        cache: &mut Cache<E>,
         scratch: &mut Scratch,
     ) {
         let (rows, heads) = (batch.rows.len(), self.shape.heads);
@@ -144,10 +157,8 @@ impl Decoder {
         scratch.projected.resize(rows * place.stride, 0.0);
         let starts = [0, place.keys, place.values];
         self.multiply(&layer.attention_in, &starts, place.stride, &mut scratch.activations, &mut scratch.projected);
-        let turns = self.shape.rotation_of(index).map(|rotation| {
-            let is_first = std::ptr::eq(rotation, &raw const self.shape.rotation);
-            (rotation, &scratch.turns[usize::from(!is_first)])
-        });
+        let rotation = self.shape.layers[index].rotation;
+        let turns = rotation.map(|rotation| (&self.shape.rotations[rotation], &scratch.turns[rotation]));
         each_row(&mut scratch.projected, place.stride, |row, projected| {
             self.position(layer, place, projected, turns.map(|(rotation, turns)| (rotation, &turns[..], row)));
         });
@@ -192,11 +203,19 @@ impl Decoder {
     }
 
     /// Lets every row look at the tokens before it.
-    fn mix(&self, layer: usize, batch: &Batch<'_>, runs: &[Run], cache: &Cache, scratch: &mut Scratch, place: Place) {
+    fn mix<E: Stored>(
+        &self,
+        layer: usize,
+        batch: &Batch<'_>,
+        runs: &[Run],
+        cache: &Cache<E>,
+        scratch: &mut Scratch,
+        place: Place,
+    ) {
         let heads = self.shape.heads;
         let group = heads.queries / heads.keys * heads.width;
         scratch.mixed.resize(batch.rows.len() * heads.keys * group, 0.0);
-        let seen: Vec<Seen<'_>> = runs
+        let seen: Vec<Seen<'_, E>> = runs
             .iter()
             .map(|run| {
                 let blocks = &batch.sequences[run.sequence][..(run.position + run.rows).div_ceil(BLOCK_TOKENS)];
@@ -204,7 +223,7 @@ impl Decoder {
                 (keys, blocks.iter().map(|block| cache.values(*block, layer)).collect())
             })
             .collect();
-        let tile = Attention::tile(heads);
+        let tile = heads.tile();
         let mut tasks = Vec::new();
         let mut rest = &mut scratch.mixed[..];
         for head in 0..heads.keys {
@@ -218,11 +237,11 @@ impl Decoder {
             }
         }
         let projected = &scratch.projected;
-        let work = |(head, run, start, seen, mine): (usize, &Run, usize, &Seen<'_>, &mut [f32])| {
+        let work = |(head, run, start, seen, mine): (usize, &Run, usize, &Seen<'_, E>, &mut [f32])| {
             let attention = Attention {
                 heads,
                 scale: self.shape.score_scale,
-                window: self.shape.window_of(layer),
+                window: self.shape.layers[layer].window,
                 keys: &seen.0,
                 values: &seen.1,
             };

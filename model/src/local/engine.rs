@@ -88,7 +88,7 @@ pub(super) struct Engine {
 impl Engine {
     /// Starts the thread.
     pub(super) fn start(decoder: Decoder, vocabulary: Arc<Vocabulary>, window: usize) -> Result<Self> {
-        let block = Cache::block_bytes(decoder.shape.heads, decoder.shape.layers);
+        let block = Cache::<u16>::block_bytes(decoder.shape.heads, decoder.shape.layers.len());
         let most = (CACHE_BYTES_MAX / block).min(WINDOWS_MAX * window.div_ceil(BLOCK_TOKENS));
         let most = most.max(window.div_ceil(BLOCK_TOKENS));
         let (jobs, receiver) = mpsc::sync_channel(WAITING_MAX);

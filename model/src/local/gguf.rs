@@ -17,6 +17,8 @@ const ENTRIES_MAX: u64 = 1 << 20;
 const ELEMENTS_MAX: u64 = 1 << 26;
 /// Arrays within arrays.
 const ARRAY_DEPTH_MAX: u32 = 4;
+/// Parts that a model may be split into.
+const PARTS_MAX: u64 = 10_000;
 /// Dimensions that ggml knows.
 const DIMENSIONS_MAX: u32 = 4;
 const ALIGNMENT_DEFAULT: u64 = 32;
@@ -27,7 +29,7 @@ pub struct Gguf {
     path: PathBuf,
     bytes: Bytes,
     metadata: BTreeMap<String, Entry>,
-    tensors: BTreeMap<String, Tensor>,
+    tensors: BTreeMap<String, TensorView>,
 }
 
 /// Where a value lies.
@@ -35,16 +37,6 @@ pub struct Gguf {
 struct Entry {
     kind: u32,
     start: usize,
-}
-
-/// Where a tensor lies.
-#[derive(Debug, Clone)]
-struct Tensor {
-    kind: TensorKind,
-    /// Outermost first: rows, then columns.
-    shape: Vec<usize>,
-    start: usize,
-    end: usize,
 }
 
 /// A value of the metadata.
@@ -159,15 +151,37 @@ tensor_kinds! {
 }
 
 impl Gguf {
-    /// Opens a file and reads its header.
+    /// Opens a file and reads its header. If it is the first of several parts, whose names end in `-00001-of-00003.gguf`, the
+    /// others are opened too.
     ///
     /// # Errors
     /// `NotFound` and `Io` if it cannot be read; `BadInput` if it is no GGUF file, or has what is not supported; `Corrupt` if
     /// it is cut short or contradicts itself.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let parsed = Bytes::open(path).and_then(|bytes| Self::parse(path, &bytes));
+        let parsed = Bytes::open(path).and_then(|bytes| Self::parse(path, &bytes)).and_then(Self::joined);
         parsed.map_err(|error| error.context(format!("opening the model `{}`", path.display())))
+    }
+
+    /// Adds the tensors of the other parts.
+    fn joined(mut self) -> Result<Self> {
+        let count = self.number("split.count")?.unwrap_or(1);
+        if count <= 1 {
+            return Ok(self);
+        }
+        let name = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let ending = |number: u64| format!("-{number:05}-of-{count:05}.gguf");
+        let stem = name.strip_suffix(&ending(1)).filter(|_| count <= PARTS_MAX).ok_or_else(|| {
+            let message = format!("it is one of {count} parts; name the first one, which ends in `{}`", ending(1));
+            Error::new(Kind::BadInput, message)
+        })?;
+        for number in 2..=count {
+            let path = self.path.with_file_name(format!("{stem}{}", ending(number)));
+            let part = Bytes::open(&path).and_then(|bytes| Self::parse(&path, &bytes));
+            let part = part.map_err(|error| error.context(format!("part {number} of {count}")))?;
+            self.tensors.extend(part.tensors);
+        }
+        Ok(self)
     }
 
     fn parse(path: &Path, bytes: &Bytes) -> Result<Self> {
@@ -196,7 +210,7 @@ impl Gguf {
         }
         let data = u64::try_from(cursor.at).ok().and_then(|at| at.checked_next_multiple_of(alignment));
         for (name, kind, shape, offset) in headers {
-            let tensor = placed(kind, shape, data.and_then(|data| data.checked_add(offset)), bytes.len())
+            let tensor = placed(kind, shape, data.and_then(|data| data.checked_add(offset)), bytes)
                 .map_err(|error| error.context(format!("tensor `{name}`")))?;
             gguf.tensors.insert(name, tensor);
         }
@@ -291,8 +305,7 @@ impl Gguf {
     /// Returns a tensor.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<TensorView> {
-        let Tensor { kind, shape, start, end } = self.tensors.get(name)?.clone();
-        Some(TensorView { kind, shape, bytes: self.bytes.slice(start..end) })
+        self.tensors.get(name).cloned()
     }
 }
 
@@ -305,7 +318,7 @@ fn cut_short() -> Error {
 }
 
 /// Finds where a tensor lies, and that it lies in the file.
-fn placed(code: u32, shape: Vec<usize>, start: Option<u64>, len: usize) -> Result<Tensor> {
+fn placed(code: u32, shape: Vec<usize>, start: Option<u64>, bytes: &Bytes) -> Result<TensorView> {
     let kind = TensorKind::of(code).ok_or_else(|| {
         let message = format!("it is stored as type {code} of ggml, which cannot be read; use Q4_K_M, Q8_0 or F16");
         Error::new(Kind::BadInput, message)
@@ -318,9 +331,9 @@ fn placed(code: u32, shape: Vec<usize>, start: Option<u64>, len: usize) -> Resul
     let values = shape.iter().try_fold(1_usize, |all, n| all.checked_mul(*n));
     let size = values.and_then(|values| (values / kind.block_values()).checked_mul(kind.block_bytes()));
     let start = start.and_then(|start| usize::try_from(start).ok());
-    let end = start.zip(size).and_then(|(start, size)| start.checked_add(size)).filter(|end| *end <= len);
+    let end = start.zip(size).and_then(|(start, size)| start.checked_add(size)).filter(|end| *end <= bytes.len());
     let (Some(start), Some(end)) = (start, end) else { return Err(cut_short()) };
-    Ok(Tensor { kind, shape, start, end })
+    Ok(TensorView { kind, shape, bytes: bytes.slice(start..end) })
 }
 
 impl<'a> Array<'a> {

@@ -1,6 +1,7 @@
-//! The weights of a decoder, taken from a GGUF file, packed for the kernels and held against the shape. A tensor that nobody
+//! The weights of a decoder, taken from a file or a folder, packed for the kernels and held against the shape. A tensor that nobody
 //! asks for is an error: it would change what the model says.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -8,6 +9,33 @@ use super::gguf::{Gguf, TensorView};
 use super::kernels::{Matrix, read_row};
 use super::shape::{Family, Shape};
 use crate::{Error, Kind, Result};
+
+/// The tensors of a model, by the names that GGUF gives them.
+pub(super) trait Tensors {
+    /// Returns what the model itself calls a tensor.
+    fn called<'a>(&self, name: &'a str) -> Cow<'a, str>;
+
+    /// Returns a tensor.
+    fn tensor(&self, name: &str) -> Option<TensorView>;
+
+    /// Returns what the model calls the tensors of which each has to be taken.
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+}
+
+impl Tensors for Gguf {
+    fn called<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        Cow::Borrowed(name)
+    }
+
+    fn tensor(&self, name: &str) -> Option<TensorView> {
+        self.tensor(name)
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        // The factors of rotations were read with the shape.
+        Box::new(self.tensor_names().filter(|name| !name.starts_with("rope_f")))
+    }
+}
 
 /// The weights of a decoder.
 #[derive(Debug)]
@@ -48,10 +76,10 @@ pub(super) struct Layer {
 }
 
 impl Weights {
-    /// Packs the weights of a file.
-    pub(super) fn of_gguf(gguf: &Gguf, shape: &Shape) -> Result<Self> {
-        let source = Source { gguf, taken: RefCell::default() };
-        let layers = (0..shape.layers).map(|layer| Layer::new(&source, shape, layer)).collect::<Result<_>>()?;
+    /// Packs the weights of a model.
+    pub(super) fn new(tensors: &dyn Tensors, shape: &Shape) -> Result<Self> {
+        let source = Source { tensors, taken: RefCell::default() };
+        let layers = (0..shape.layers.len()).map(|layer| Layer::new(&source, shape, layer)).collect::<Result<_>>()?;
         let output = source.matrix_if("output.weight", shape.vocabulary, shape.width)?;
         let embeddings = source.tensor("token_embd.weight", &[shape.vocabulary, shape.width])?;
         let embeddings = match &output {
@@ -67,7 +95,7 @@ impl Weights {
     pub(super) fn output(&self) -> &Matrix {
         match (&self.output, &self.embeddings) {
             (Some(output), _) | (None, Embeddings::Packed(output)) => output,
-            (None, Embeddings::Stored(_)) => unreachable!("`of_gguf` packs embeddings that serve for the output"),
+            (None, Embeddings::Stored(_)) => unreachable!("`new` packs embeddings that serve for the output"),
         }
     }
 }
@@ -125,27 +153,31 @@ impl Layer {
     }
 }
 
-/// A file, and what was taken of it.
+/// A model, and what was taken of it.
 struct Source<'a> {
-    gguf: &'a Gguf,
+    tensors: &'a dyn Tensors,
     taken: RefCell<BTreeSet<String>>,
 }
 
 impl Source<'_> {
     fn tensor_if(&self, name: &str, shape: &[usize]) -> Result<Option<TensorView>> {
-        let Some(tensor) = self.gguf.tensor(name) else { return Ok(None) };
+        let Some(tensor) = self.tensors.tensor(name) else { return Ok(None) };
+        let called = self.tensors.called(name);
         if tensor.shape != shape {
             let found = &tensor.shape;
-            let message = format!("tensor `{name}` has the shape {found:?}, and its metadata asks for {shape:?}");
+            let message = format!("tensor `{called}` has the shape {found:?}, and its metadata asks for {shape:?}");
             return Err(Error::new(Kind::Corrupt, message));
         }
-        self.taken.borrow_mut().insert(name.to_owned());
+        self.taken.borrow_mut().insert(called.into_owned());
         Ok(Some(tensor))
     }
 
+    fn lacks(&self, name: &str) -> Error {
+        Error::new(Kind::Corrupt, format!("it lacks the tensor `{}`", self.tensors.called(name)))
+    }
+
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<TensorView> {
-        let tensor = self.tensor_if(name, shape)?;
-        tensor.ok_or_else(|| Error::new(Kind::Corrupt, format!("it lacks the tensor `{name}`")))
+        self.tensor_if(name, shape)?.ok_or_else(|| self.lacks(name))
     }
 
     fn matrix_if(&self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Matrix>> {
@@ -164,13 +196,13 @@ impl Source<'_> {
     }
 
     fn row(&self, name: &str, len: usize) -> Result<Vec<f32>> {
-        self.row_if(name, len)?.ok_or_else(|| Error::new(Kind::Corrupt, format!("it lacks the tensor `{name}`")))
+        self.row_if(name, len)?.ok_or_else(|| self.lacks(name))
     }
 
-    /// Names a tensor that was not taken. The factors of rotations were read with the shape.
+    /// Names a tensor that was not taken.
     fn finish(&self, shape: &Shape) -> Result<()> {
         let taken = self.taken.borrow();
-        let left = self.gguf.tensor_names().find(|name| !taken.contains(*name) && !name.starts_with("rope_f"));
+        let left = self.tensors.names().find(|name| !taken.contains(*name));
         let Some(name) = left else { return Ok(()) };
         let message = format!("a model of the form {:?} has no tensor `{name}`; it cannot be run", shape.family);
         Err(Error::new(Kind::BadInput, message))

@@ -3,6 +3,7 @@
 
 use super::format::Format;
 use super::quirks::{Efforts, Quirks};
+use crate::name::LOCAL;
 use crate::{Error, Kind, Result};
 
 /// Who serves models.
@@ -115,7 +116,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Provider> {
 
 /// What to say of a provider that is not known: the nearest name, and all of them.
 pub(crate) fn unknown(name: &str) -> Error {
-    let names = || PROVIDERS.iter().map(|provider| provider.name).chain(["gguf", "hf", "mock"]);
+    let names = || PROVIDERS.iter().map(|provider| provider.name).chain(LOCAL).chain(["mock"]);
     let nearest = names().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     let meant = match nearest {
         Some((distance, known)) if distance <= known.len() / 3 + 1 => format!("did you mean `{known}`? "),

@@ -18,15 +18,15 @@ fn model(name: &str) -> Option<Decoder> {
 }
 
 /// Runs sequences through a model, one batch after the other.
-struct Runner {
+struct Runner<E = u16> {
     decoder: Decoder,
-    cache: Cache,
+    cache: Cache<E>,
     scratch: Scratch,
     blocks: Vec<Vec<BlockId>>,
     read: Vec<usize>,
 }
 
-impl Runner {
+impl<E: Stored> Runner<E> {
     fn new(decoder: Decoder, sequences: usize) -> Self {
         let cache = decoder.cache();
         Self {
@@ -91,7 +91,7 @@ fn trained_models_say_what_is_expected() {
         let cases: Vec<Golden> = serde_json::from_value(cases.clone()).expect("it has prompts");
         for Golden { prompt_ids, greedy_ids } in cases {
             let count = greedy_ids.len() - prompt_ids.len();
-            let found = Runner::new(model(file).expect("it was there"), 1).greedy(&prompt_ids, count);
+            let found = <Runner>::new(model(file).expect("it was there"), 1).greedy(&prompt_ids, count);
             let same = found.iter().zip(&greedy_ids).take_while(|(a, b)| a == b).count();
             println!("{file}: {same} of {} tokens as expected", greedy_ids.len());
             if file.ends_with("stories260K.gguf") || file.starts_with("baby") {
@@ -106,9 +106,9 @@ fn trained_models_say_what_is_expected() {
 fn however_tokens_come_their_scores_are_the_same() {
     let Some(decoder) = model("stories260K/stories260K.gguf") else { return };
     let tokens: Vec<u32> = (0..90).map(|index| 3 + index * 37 % 500).collect();
-    let mut whole = Runner::new(decoder, 1);
+    let mut whole: Runner = Runner::new(decoder, 1);
     let expected = whole.read(&[(0, &tokens)]);
-    let mut pieces = Runner::new(model("stories260K/stories260K.gguf").expect("it was there"), 3);
+    let mut pieces: Runner = Runner::new(model("stories260K/stories260K.gguf").expect("it was there"), 3);
     let mut found = pieces.read(&[(2, &tokens[..8]), (0, &tokens[..40])]);
     found.drain(..8);
     for token in &tokens[40..44] {

@@ -1,4 +1,4 @@
-//! Attention over a cache of 16-bit floats that lies in blocks of 32 tokens. The keys of a block are stored with the tokens
+//! Attention over a cache of floats, of 16 bits unless they are to be exact, that lies in blocks of 32 tokens. The keys of a block are stored with the tokens
 //! of a component beside each other, so that scores need no sums across a register; values are stored token by token.
 //! Several queries share each load; a running maximum keeps the scores of no more than one block
 //! (Milakov and Gimelshein 2018, Dao et al. 2022).
@@ -34,30 +34,72 @@ impl Heads {
         self.keys * self.padded() * BLOCK_TOKENS
     }
 
+    /// Tokens that one call of [`Attention::attend`] should take, so that loads are shared.
+    pub(in crate::local) fn tile(self) -> usize {
+        (QUERIES / (self.queries / self.keys).max(1)).max(1)
+    }
+
     /// Writes the keys and values of a token into a block.
-    pub(in crate::local) fn store(self, at: usize, key: &[f32], value: &[f32], keys: &mut [u16], values: &mut [u16]) {
-        let bits = |value: f32| half::f16::from_f32(value).to_bits();
+    pub(in crate::local) fn store<E: Stored>(
+        self,
+        at: usize,
+        key: &[f32],
+        value: &[f32],
+        keys: &mut [E],
+        values: &mut [E],
+    ) {
         for head in 0..self.keys {
             let block = head * self.padded() * BLOCK_TOKENS;
             for component in 0..self.width {
-                keys[block + component * BLOCK_TOKENS + at] = bits(key[head * self.width + component]);
-                values[block + at * self.padded() + component] = bits(value[head * self.width + component]);
+                keys[block + component * BLOCK_TOKENS + at] = E::of(key[head * self.width + component]);
+                values[block + at * self.padded() + component] = E::of(value[head * self.width + component]);
             }
         }
     }
 }
 
+/// How a cache stores a value.
+pub(in crate::local) trait Stored: Copy + Default + Send + Sync + 'static {
+    fn of(value: f32) -> Self;
+
+    /// Reads 16 values.
+    fn load<V: Lanes16>(from: &[Self; LANES]) -> V;
+}
+
+/// The bits of a float of 16 bits.
+impl Stored for u16 {
+    fn of(value: f32) -> Self {
+        half::f16::from_f32(value).to_bits()
+    }
+
+    #[inline(always)]
+    fn load<V: Lanes16>(from: &[Self; LANES]) -> V {
+        V::halves(from)
+    }
+}
+
+impl Stored for f32 {
+    fn of(value: f32) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn load<V: Lanes16>(from: &[Self; LANES]) -> V {
+        V::load(from)
+    }
+}
+
 /// What queries of neighbouring tokens of one sequence look at.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::local) struct Attention<'a> {
+pub(in crate::local) struct Attention<'a, E> {
     pub(in crate::local) heads: Heads,
     /// What scores are multiplied by.
     pub(in crate::local) scale: f32,
     /// How many tokens back a query sees, itself included.
     pub(in crate::local) window: Option<usize>,
     /// Keys of the blocks of the sequence in this layer, in order.
-    pub(in crate::local) keys: &'a [&'a [u16]],
-    pub(in crate::local) values: &'a [&'a [u16]],
+    pub(in crate::local) keys: &'a [&'a [E]],
+    pub(in crate::local) values: &'a [&'a [E]],
 }
 
 /// What one task needs between blocks.
@@ -69,12 +111,7 @@ struct Scratch {
     shares: [f32; QUERIES],
 }
 
-impl Attention<'_> {
-    /// Tokens that one call of [`attend`](Self::attend) should take, so that loads are shared.
-    pub(in crate::local) fn tile(heads: Heads) -> usize {
-        (QUERIES / (heads.queries / heads.keys).max(1)).max(1)
-    }
-
+impl<E: Stored> Attention<'_, E> {
     /// Lets the queries of tokens `position..` that belong to one head of keys look at all tokens before them. Row `i` of
     /// `queries` and `out` begins at `i * stride`, and holds all heads.
     pub(in crate::local) fn attend(
@@ -163,7 +200,7 @@ impl Scratch {
 }
 
 /// 16 floats.
-trait Lanes16: Copy {
+pub(in crate::local) trait Lanes16: Copy {
     /// Reads 16 floats of 16 bits.
     fn halves(from: &[u16; LANES]) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
@@ -263,19 +300,19 @@ mod vectors {
 
 /// Compiles a function for the vectors of every tier and calls the one for this machine.
 macro_rules! per_vector {
-    ($tier:expr, $name:ident($($arg:ident: $kind:ty),*)) => {{
+    ($tier:expr, $name:ident$(<$stored:ident>)?($($arg:ident: $kind:ty),*)) => {{
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx512f,avx512bw,avx512vnni,avx2,fma,f16c")]
-        fn avx512($($arg: $kind),*) {
-            $name::<vectors::Avx512>($($arg),*);
+        fn avx512$(<$stored: Stored>)?($($arg: $kind),*) {
+            $name::<$($stored,)? vectors::Avx512>($($arg),*);
         }
         #[cfg(target_arch = "x86_64")]
         #[target_feature(enable = "avx2,fma,f16c")]
-        fn avx2($($arg: $kind),*) {
-            $name::<vectors::Avx2>($($arg),*);
+        fn avx2$(<$stored: Stored>)?($($arg: $kind),*) {
+            $name::<$($stored,)? vectors::Avx2>($($arg),*);
         }
         match $tier {
-            Tier::Portable => $name::<[f32; LANES]>($($arg),*),
+            Tier::Portable => $name::<$($stored,)? [f32; LANES]>($($arg),*),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes this tier only where the features were detected.
             Tier::Avx2 => unsafe { avx2($($arg),*) },
@@ -289,26 +326,26 @@ macro_rules! per_vector {
 type Scores = [[f32; BLOCK_TOKENS]; QUERIES];
 
 /// Scores each query against the 32 keys of a block.
-fn scores(tier: Tier, keys: &[u16], queries: &[f32], width: usize, count: usize, out: &mut Scores) {
-    per_vector!(tier, scores_of(keys: &[u16], queries: &[f32], width: usize, count: usize, out: &mut Scores));
+fn scores<E: Stored>(tier: Tier, keys: &[E], queries: &[f32], width: usize, count: usize, out: &mut Scores) {
+    per_vector!(tier, scores_of<E>(keys: &[E], queries: &[f32], width: usize, count: usize, out: &mut Scores));
 }
 
 #[inline(always)]
-fn scores_of<V: Lanes16>(keys: &[u16], queries: &[f32], width: usize, count: usize, out: &mut Scores) {
+fn scores_of<E: Stored, V: Lanes16>(keys: &[E], queries: &[f32], width: usize, count: usize, out: &mut Scores) {
     match count {
-        1 => scores_tile::<V, 1>(keys, queries, width, 0, out),
-        2 => scores_tile::<V, 2>(keys, queries, width, 0, out),
-        3 | 4 => scores_tile::<V, 4>(keys, queries, width, 0, out),
+        1 => scores_tile::<E, V, 1>(keys, queries, width, 0, out),
+        2 => scores_tile::<E, V, 2>(keys, queries, width, 0, out),
+        3 | 4 => scores_tile::<E, V, 4>(keys, queries, width, 0, out),
         _ => {
-            scores_tile::<V, 4>(keys, queries, width, 0, out);
-            scores_tile::<V, 4>(keys, queries, width, 4, out);
+            scores_tile::<E, V, 4>(keys, queries, width, 0, out);
+            scores_tile::<E, V, 4>(keys, queries, width, 4, out);
         }
     }
 }
 
 #[inline(always)]
-fn scores_tile<V: Lanes16, const N: usize>(
-    keys: &[u16],
+fn scores_tile<E: Stored, V: Lanes16, const N: usize>(
+    keys: &[E],
     queries: &[f32],
     width: usize,
     first: usize,
@@ -319,10 +356,10 @@ fn scores_tile<V: Lanes16, const N: usize>(
     let queries: [&[f32]; N] = std::array::from_fn(|index| &queries[(first + index) * width..][..width]);
     let (components, _) = keys.as_chunks::<LANES>();
     for component in 0..width {
-        let halves = [V::halves(&components[component * 2]), V::halves(&components[component * 2 + 1])];
+        let pair: [V; 2] = [E::load(&components[component * 2]), E::load(&components[component * 2 + 1])];
         for index in 0..N {
             let value = queries[index][component];
-            sums[index] = [sums[index][0].add_scaled(value, halves[0]), sums[index][1].add_scaled(value, halves[1])];
+            sums[index] = [sums[index][0].add_scaled(value, pair[0]), sums[index][1].add_scaled(value, pair[1])];
         }
     }
     for index in 0..N {
@@ -333,32 +370,38 @@ fn scores_tile<V: Lanes16, const N: usize>(
 }
 
 /// Adds the values of a block, each as much as its score says.
-fn mix(tier: Tier, values: &[u16], scores: &Scores, width: usize, count: usize, sums: &mut [f32]) {
-    per_vector!(tier, mix_of(values: &[u16], scores: &Scores, width: usize, count: usize, sums: &mut [f32]));
+fn mix<E: Stored>(tier: Tier, values: &[E], scores: &Scores, width: usize, count: usize, sums: &mut [f32]) {
+    per_vector!(tier, mix_of<E>(values: &[E], scores: &Scores, width: usize, count: usize, sums: &mut [f32]));
 }
 
 #[inline(always)]
-fn mix_of<V: Lanes16>(values: &[u16], scores: &Scores, width: usize, count: usize, sums: &mut [f32]) {
+fn mix_of<E: Stored, V: Lanes16>(values: &[E], scores: &Scores, width: usize, count: usize, sums: &mut [f32]) {
     match count {
-        1 => mix_tile::<V, 1>(values, scores, width, 0, sums),
-        2 => mix_tile::<V, 2>(values, scores, width, 0, sums),
-        3 | 4 => mix_tile::<V, 4>(values, scores, width, 0, sums),
+        1 => mix_tile::<E, V, 1>(values, scores, width, 0, sums),
+        2 => mix_tile::<E, V, 2>(values, scores, width, 0, sums),
+        3 | 4 => mix_tile::<E, V, 4>(values, scores, width, 0, sums),
         _ => {
-            mix_tile::<V, 4>(values, scores, width, 0, sums);
-            mix_tile::<V, 4>(values, scores, width, 4, sums);
+            mix_tile::<E, V, 4>(values, scores, width, 0, sums);
+            mix_tile::<E, V, 4>(values, scores, width, 4, sums);
         }
     }
 }
 
 #[inline(always)]
-fn mix_tile<V: Lanes16, const N: usize>(values: &[u16], scores: &Scores, width: usize, first: usize, sums: &mut [f32]) {
+fn mix_tile<E: Stored, V: Lanes16, const N: usize>(
+    values: &[E],
+    scores: &Scores,
+    width: usize,
+    first: usize,
+    sums: &mut [f32],
+) {
     let (values, _) = values.as_chunks::<LANES>();
     let (sums, _) = sums.as_chunks_mut::<LANES>();
     let registers = width / LANES;
     for register in 0..registers {
         let mut totals: [V; N] = std::array::from_fn(|index| V::load(&sums[(first + index) * registers + register]));
         for token in 0..BLOCK_TOKENS {
-            let value = V::halves(&values[token * registers + register]);
+            let value: V = E::load(&values[token * registers + register]);
             for index in 0..N {
                 totals[index] = totals[index].add_scaled(scores[first + index][token], value);
             }

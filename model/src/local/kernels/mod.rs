@@ -16,7 +16,7 @@ mod rows;
 mod tests;
 
 pub(super) use activations::Activations;
-pub(super) use attention::{Attention, BLOCK_TOKENS, Heads};
+pub(super) use attention::{Attention, BLOCK_TOKENS, Heads, Stored};
 pub(super) use blocks::read_row;
 pub(super) use matrix::{Matrix, Out};
 

@@ -1,18 +1,16 @@
 //! What the files beside `tokenizer.json` say: which tokens begin and end texts and answers.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::super::folder::{object, read};
 use super::library::Library;
 use super::{Engine, Inner, Names};
-use crate::{Error, Kind, Result, ResultExt};
+use crate::{Result, ResultExt};
 
-/// Bytes of a file that is read; the largest `tokenizer.json` known have some 35 million.
-const FILE_BYTES_MAX: u64 = 1 << 28;
 /// Files that name tokens; the first that names one counts.
 const NAMING: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 /// Files that tell where answers end.
@@ -22,9 +20,9 @@ const ENDING: [&str; 2] = ["generation_config.json", "config.json"];
 pub(super) fn build(path: &Path) -> Result<Inner> {
     let folder = Folder::read(path)?;
     let file = path.join("tokenizer.json");
-    let json = bytes(&file)?;
-    let read = Library::read(&json, folder.token("unk_token"));
-    let library = read.context(|| format!("reading `{}`", file.display()))?;
+    let json = read(&file)?;
+    let library = Library::read(&json, folder.token("unk_token"));
+    let library = library.context(|| format!("reading `{}`", file.display()))?;
     let (mut before, mut after) = library.around()?;
     let id = |name: &str| folder.token(name).and_then(|token| library.id(token));
     let put = |marks: &mut Vec<u32>, flag: Option<bool>, id: Option<u32>| match flag {
@@ -89,30 +87,6 @@ impl Folder {
     fn flag(&self, name: &str) -> Option<bool> {
         self.naming.iter().find_map(|file| file.get(name)?.as_bool())
     }
-}
-
-/// Reads a file that must be there.
-fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let read = || -> Result<Vec<u8>> {
-        let len = fs::metadata(path)?.len();
-        if len > FILE_BYTES_MAX {
-            return Err(Error::new(
-                Kind::Limit,
-                format!("it has {len} bytes, more than the {FILE_BYTES_MAX} that can be"),
-            ));
-        }
-        Ok(fs::read(path)?)
-    };
-    read().context(|| format!("reading `{}`", path.display()))
-}
-
-/// Reads a file that may be missing.
-fn object(path: &Path) -> Result<Option<Map<String, Value>>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let parsed = serde_json::from_slice(&bytes(path)?).map_err(|error| Error::from_source(Kind::BadInput, error));
-    parsed.context(|| format!("reading `{}`", path.display())).map(Some)
 }
 
 /// Returns the text of a token, which some files wrap.
