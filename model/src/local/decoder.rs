@@ -7,6 +7,7 @@ use super::cache::{BlockId, Cache};
 use super::folder::Folder;
 use super::gguf::Gguf;
 use super::kernels::{Activations, Attention, BLOCK_TOKENS, Matrix, Out, Stored, Tier};
+use super::memory;
 use super::shape::{Activation, Rotation, Shape};
 use super::weights::{Layer, Tensors, Weights};
 use crate::Result;
@@ -84,6 +85,7 @@ impl Decoder {
     }
 
     fn new(shape: Shape, tensors: &dyn Tensors) -> Result<Self> {
+        memory::needs(tensors.bytes())?;
         let weights = Weights::new(tensors, &shape)?;
         Ok(Self { shape, weights, tier: Tier::best() })
     }

@@ -19,6 +19,7 @@ use super::cache::{BlockId, Cache};
 use super::constrain::Matcher;
 use super::decoder::{Batch, Decoder, Row, Scratch};
 use super::kernels::BLOCK_TOKENS;
+use super::memory;
 use super::sample::Sampler;
 use super::vocabulary::Vocabulary;
 use crate::{Error, Kind, Result};
@@ -89,8 +90,11 @@ impl Engine {
     /// Starts the thread.
     pub(super) fn start(decoder: Decoder, vocabulary: Arc<Vocabulary>, window: usize) -> Result<Self> {
         let block = Cache::<u16>::block_bytes(decoder.shape.heads, decoder.shape.layers.len());
-        let most = (CACHE_BYTES_MAX / block).min(WINDOWS_MAX * window.div_ceil(BLOCK_TOKENS));
-        let most = most.max(window.div_ceil(BLOCK_TOKENS));
+        let needed = window.div_ceil(BLOCK_TOKENS);
+        memory::needs((needed * block) as u64)?;
+        // Half of what is left is for others.
+        let free = memory::available().map_or(usize::MAX, |free| usize::try_from(free / 2).unwrap_or(usize::MAX));
+        let most = (CACHE_BYTES_MAX.min(free) / block).min(WINDOWS_MAX * needed).max(needed);
         let (jobs, receiver) = mpsc::sync_channel(WAITING_MAX);
         let counts = Arc::new(Counts::default());
         let mut running = Running {

@@ -169,6 +169,10 @@ impl Tensors for Folder {
         };
         Box::new(self.tensors.keys().map(String::as_str).filter(is_read))
     }
+
+    fn bytes(&self) -> u64 {
+        self.names().filter_map(|name| self.tensors.get(name)).map(|tensor| tensor.bytes.len() as u64).sum()
+    }
 }
 
 fn plus_one(tensor: &TensorView) -> TensorView {

@@ -12,6 +12,7 @@ mod folder;
 mod gguf;
 mod kernels;
 mod mask;
+mod memory;
 mod prompt;
 mod sample;
 mod shape;

@@ -20,6 +20,9 @@ pub(super) trait Tensors {
 
     /// Returns what the model calls the tensors of which each has to be taken.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+
+    /// Returns how many bytes they have.
+    fn bytes(&self) -> u64;
 }
 
 impl Tensors for Gguf {
@@ -34,6 +37,10 @@ impl Tensors for Gguf {
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         // The factors of rotations were read with the shape.
         Box::new(self.tensor_names().filter(|name| !name.starts_with("rope_f")))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.tensor_names().filter_map(|name| self.tensor(name)).map(|tensor| tensor.bytes.len() as u64).sum()
     }
 }
 
