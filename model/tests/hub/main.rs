@@ -4,6 +4,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+#[cfg(feature = "candle")]
+mod chats;
 mod failures;
 mod processes;
 mod pulls;

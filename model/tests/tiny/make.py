@@ -2,7 +2,7 @@
 
     python make.py train   .     # tokenizer, training on one thread, safetensors (transformers, torch, tokenizers)
     python make.py convert .     # the same weights as GGUF, in Q8_0 (gguf, numpy)
-    python make.py say     . "Tell me a story about a fox and a kite."
+    python make.py golden  .     # what transformers says to some prompts (transformers, torch, tokenizers)
 
 The text that it learns is written by the grammar below, so nobody else's words are in it. The same seed gives
 the same text; weights differ with the version of torch, which is why they are kept.
@@ -16,7 +16,8 @@ from pathlib import Path
 
 SEED = 20261121
 VOCABULARY = 512
-CONTEXT = 512
+# Longer than anything that it learns from, so that tests may write long prompts.
+CONTEXT = 2048
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
 
 ANIMALS = ["fox", "dog", "cat", "bear", "frog", "owl", "mouse", "duck", "pig", "goat"]
@@ -31,7 +32,7 @@ TOOLS = ["add", "time", "search", "weather"]
 TEMPLATE = (
     "{%- if tools %}<|im_start|>tools\n{% for tool in tools %}{{ tool.function.name }}\n{% endfor %}<|im_end|>\n{% endif %}"
     "{%- for message in messages %}<|im_start|>{{ message.role }}\n"
-    "{%- if message.content %}{{ message.content }}{% endif %}"
+    "{% if message.content %}{{ message.content }}{% endif %}"
     "{%- for call in message.tool_calls or [] %}<tool_call>\n"
     "{{ {'name': call.function.name, 'arguments': call.function.arguments} | tojson }}\n</tool_call>{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -63,7 +64,7 @@ def story(rng, animal, colour, thing):
             f"\"Can I play too?\" asked {friend}.",
             f"\"What a nice {thing}!\" said {friend}.",
         ]))
-        parts.append(f"They played together until the sun went down.")
+        parts.append("They played together until the sun went down.")
     parts.append(f"{name} and {friend} were {rng.choice(FEELINGS[:1] + FEELINGS[2:4])}, and they went home.")
     return " ".join(parts)
 
@@ -245,25 +246,38 @@ def read_safetensors(path):
     return tensors
 
 
-def say(out, text):
-    """What transformers makes of a prompt, greedily."""
+GOLDEN = [
+    turn("user", "Tell me a story about a fox and a kite."),
+    turn("system", "You tell stories.") + turn("user", "Please tell a story about a frog with a red boat."),
+    "<|im_start|>tools\nsearch\nadd\n<|im_end|>\n" + turn("user", "What is 37 plus 48?"),
+    "<|im_start|>tools\nadd\n<|im_end|>\n" + turn("user", "Add 6 and 91.")
+    + turn("assistant", call("add", {"a": 6, "b": 91})) + turn("tool", "97"),
+]
+
+
+def golden(out):
+    """Writes what transformers says greedily, in F32, to some prompts."""
     import torch
     from tokenizers import Tokenizer
     from transformers import LlamaForCausalLM
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     model = LlamaForCausalLM.from_pretrained(out, dtype=torch.float32)
-    ids = tokenizer.encode(text).ids
-    print(json.dumps(ids))
-    done = model.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids)), max_new_tokens=120, do_sample=False)
-    print(json.dumps(done[0].tolist()))
-    print(tokenizer.decode(done[0].tolist(), skip_special_tokens=False))
+    cases = []
+    for prompt in GOLDEN:
+        prompt += "<|im_start|>assistant\n"
+        ids = tokenizer.encode(prompt).ids
+        mask = torch.ones(1, len(ids))
+        done = model.generate(torch.tensor([ids]), attention_mask=mask, max_new_tokens=150, do_sample=False)[0].tolist()
+        said = tokenizer.decode(done[len(ids):], skip_special_tokens=False)
+        cases.append({"prompt": prompt, "prompt_ids": ids, "greedy_ids": done, "said": said})
+        print(said)
+    (out / "golden.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["train", "convert", "say"])
+    parser.add_argument("step", choices=["train", "convert", "golden"])
     parser.add_argument("out", type=Path)
-    parser.add_argument("text", nargs="?", default="")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--rows", type=int, default=24)
     parser.add_argument("--width", type=int, default=192)
@@ -275,7 +289,7 @@ def main():
     elif args.step == "convert":
         convert(args.out)
     else:
-        say(args.out, args.text)
+        golden(args.out)
 
 
 if __name__ == "__main__":

@@ -102,13 +102,29 @@ fn trained_models_say_what_is_expected() {
     }
 }
 
+/// The tiny model of `tests/tiny`.
+fn tiny() -> Decoder {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny"));
+    Folder::open(&path).and_then(|folder| Decoder::of_folder(&folder, 512)).expect("the model can be run")
+}
+
+#[test]
+fn the_tiny_model_says_what_transformers_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tiny/golden.json");
+    let golden: Vec<Golden> =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("it can be read")).expect("cases");
+    for Golden { prompt_ids, greedy_ids } in golden {
+        let count = greedy_ids.len() - prompt_ids.len();
+        assert_eq!(<Runner>::new(tiny(), 1).greedy(&prompt_ids, count), greedy_ids);
+    }
+}
+
 #[test]
 fn however_tokens_come_their_scores_are_the_same() {
-    let Some(decoder) = model("stories260K/stories260K.gguf") else { return };
     let tokens: Vec<u32> = (0..90).map(|index| 3 + index * 37 % 500).collect();
-    let mut whole: Runner = Runner::new(decoder, 1);
+    let mut whole: Runner = Runner::new(tiny(), 1);
     let expected = whole.read(&[(0, &tokens)]);
-    let mut pieces: Runner = Runner::new(model("stories260K/stories260K.gguf").expect("it was there"), 3);
+    let mut pieces: Runner = Runner::new(tiny(), 3);
     let mut found = pieces.read(&[(2, &tokens[..8]), (0, &tokens[..40])]);
     found.drain(..8);
     for token in &tokens[40..44] {
