@@ -257,7 +257,7 @@ fn the_addresses_shown_are_those_that_are_used() {
 
 /// Where the tiny model of the tests is.
 fn tiny(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/tiny").join(name).display().to_string()
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/tiny").join(name).display().to_string()
 }
 
 #[test]
