@@ -7,6 +7,7 @@ which is computed without a cache.
     python hf_side.py nano/hf/llama-bf16 [FOLDER ...]
     python hf_side.py FOLDER --ids 1,403,407 --steps 16
     python hf_side.py nano/hf/*-bf16 --expected expected/ --stride 8
+    python hf_side.py nano/hf/*-bf16 --beside
 """
 
 import argparse
@@ -94,6 +95,7 @@ def main():
     parser.add_argument("--no-window", action="store_true",
                         help="without the sliding window, which llama.cpp ignores for Mistral and Phi 3")
     parser.add_argument("--expected", type=Path, help="write FOLDER.json into this folder")
+    parser.add_argument("--beside", action="store_true", help="write `expected.json` into each folder")
     parser.add_argument("--full", type=Path, help="write all logits as FOLDER.npz into this folder")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -101,9 +103,10 @@ def main():
     for folder in args.folders:
         result, full = run(folder, asked, args)
         line = json.dumps(result, separators=(",", ":"))
-        if args.expected:
-            args.expected.mkdir(parents=True, exist_ok=True)
-            (args.expected / f"{folder.name}.json").write_text(line + "\n")
+        if args.expected or args.beside:
+            target = folder / "expected.json" if args.beside else args.expected / f"{folder.name}.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(line + "\n")
             print(folder.name, [case["greedy"][:8] for case in result["cases"]], flush=True)
         else:
             print(line, flush=True)
