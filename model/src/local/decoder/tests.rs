@@ -1,6 +1,7 @@
 //! The decoder held against what others say to the same weights, and against itself.
 
 mod parity;
+mod transformers;
 
 use std::path::PathBuf;
 
