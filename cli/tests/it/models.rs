@@ -273,7 +273,11 @@ fn a_model_of_this_machine_tells_a_story() {
         let first = run("3");
         assert!(first.code == 0, "{}", first.transcript());
         assert!(first.stdout.starts_with("Once upon a time there was a fox named "), "{}", first.stdout);
-        assert!(first.stderr.contains(" / 40 out - $0 - ") && first.stderr.contains(" tokens/s after "), "{}", first.stderr);
+        assert!(
+            first.stderr.contains(" / 40 out - $0 - ") && first.stderr.contains(" tokens/s after "),
+            "{}",
+            first.stderr
+        );
         assert_eq!(run("3").stdout, first.stdout);
         assert_ne!(run("4").stdout, first.stdout);
     }

@@ -2,8 +2,7 @@
 
 Prints one JSON line for each folder: for every case the likeliest token at every
 position of the prompt, the logits at some positions, and the greedy continuation,
-which is computed without a cache. The logits at these positions come a second time
-(`half`) with keys and values rounded to F16, which is how a cache keeps them.
+which is computed without a cache.
 
     python hf_side.py nano/hf/llama-bf16 [FOLDER ...]
     python hf_side.py FOLDER --ids 1,403,407 --steps 16
@@ -18,26 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from transformers import AttentionInterface, AttentionMaskInterface, AutoConfig, AutoModelForCausalLM
-from transformers.masking_utils import eager_mask
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from cases import cases
 
 JUDGE = f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, F32, eager"
 # Positions whose logits are kept: the first ones, and around windows and original contexts.
 POSITIONS = [0, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257]
-
-
-def half_attention(module, query, key, value, mask, scaling, dropout=0.0, **others):
-    """Attention as it is defined, over keys and values that were rounded to F16."""
-    groups = query.shape[1] // key.shape[1]
-    key, value = (part.half().float().repeat_interleave(groups, dim=1) for part in (key, value))
-    scores = query @ key.transpose(2, 3) * scaling + mask[..., : key.shape[-2]]
-    return (scores.softmax(dim=-1) @ value).transpose(1, 2).contiguous(), None
-
-
-AttentionInterface.register("half", half_attention)
-AttentionMaskInterface.register("half", eager_mask)
 
 
 def load(folder, window=True):
@@ -80,16 +66,12 @@ def short(values, digits=6):
 def report(model, name, prompt, steps, stride):
     """What is kept of one case, and the logits of all positions."""
     rows = logits(model, prompt)
-    model.set_attn_implementation("half")
-    halves = logits(model, prompt)
-    model.set_attn_implementation("eager")
     tokens, margins, last = greedy(model, prompt, steps)
     kept = sorted({p for p in POSITIONS if p < len(prompt)} | {len(prompt) - 1})
     return {
         "case": name, "prompt": prompt, "greedy": tokens, "margins": short(margins, 3),
         "argmax": rows.argmax(axis=1).tolist(), "stride": stride,
         "positions": {str(p): short(rows[p][::stride]) for p in kept},
-        "half": {str(p): short(halves[p][::stride]) for p in kept},
         "first": short(rows[-1][::stride]), "last": short(last[::stride]),
     }, rows
 

@@ -1,6 +1,5 @@
-//! What llama.cpp says to the same files, and transformers to the same folders: those in `tests/parity/fixtures`, or in the
-//! folders that `LOREWELL_PARITY` and `LOREWELL_PARITY_FOLDERS` name. `tests/parity` makes both, the models and what is
-//! expected of them.
+//! What llama.cpp says to the same files: those in `tests/parity/fixtures`, or in the folder that `LOREWELL_PARITY` names.
+//! `tests/parity` makes both, the models and what is expected of them.
 
 use std::path::{Path, PathBuf};
 
@@ -98,72 +97,4 @@ fn models_say_what_llama_cpp_says() {
     };
     let faults: Vec<_> = paths.iter().flat_map(|path| hold(&folder, &read(path))).collect();
     assert!(paths.len() > 10 && faults.is_empty(), "{}", faults.join("\n"));
-}
-
-/// What transformers says to a folder.
-#[derive(serde::Deserialize)]
-struct OfFolder {
-    cases: Vec<FolderCase>,
-}
-
-#[derive(serde::Deserialize)]
-struct FolderCase {
-    case: String,
-    prompt: Vec<u32>,
-    greedy: Vec<u32>,
-    margins: Vec<f32>,
-    stride: usize,
-    /// Every so many scores after some of the tokens.
-    positions: std::collections::BTreeMap<usize, Vec<f32>>,
-}
-
-/// How far a score may be from that of transformers, where scores spread over some three and a half.
-const SCORE_OFF_MAX: f32 = 1e-3;
-
-fn hold_folder(path: &Path, expected: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(expected).expect("it can be read");
-    let OfFolder { cases } = serde_json::from_str(&text).expect("it has the form of an expectation");
-    let folder = Folder::open(path).expect("the folder can be read");
-    let mut faults = Vec::new();
-    for FolderCase { case, prompt, greedy, margins, stride, positions } in cases {
-        let decoder = Decoder::of_folder(&folder, prompt.len() + greedy.len()).expect("it can be run");
-        // What transformers keeps of tokens is not rounded either.
-        let mut runner: Runner<f32> = Runner::new(decoder, 1);
-        let scores = runner.read(&[(0, &prompt)]);
-        let off = |(position, expected): (&usize, &Vec<f32>)| {
-            let found = scores[*position].iter().step_by(stride);
-            found.zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
-        };
-        let off = positions.iter().map(off).fold(0.0, f32::max);
-        let mut scores = scores.last().expect("the prompt is not empty").clone();
-        let mut same = 0;
-        for (token, margin) in greedy.iter().zip(&margins) {
-            let best = scores.iter().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
-            if best.is_none_or(|(best, _)| best != *token as usize) && *margin > SCORE_OFF_MAX {
-                break;
-            }
-            same += 1;
-            scores = runner.read(&[(0, &[*token])]).pop().expect("a row has scores");
-        }
-        let line = format!("{} {case}: {off:.5} apart, {same} of {} tokens", path.display(), greedy.len());
-        println!("{line}");
-        if off > SCORE_OFF_MAX || same < greedy.len() {
-            faults.push(line);
-        }
-    }
-    faults
-}
-
-#[test]
-fn folders_say_what_transformers_says() {
-    let fixtures = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity/fixtures/hf"));
-    let folders = std::env::var_os("LOREWELL_PARITY_FOLDERS").map_or(fixtures, PathBuf::from);
-    let mut paths: Vec<_> = std::fs::read_dir(&folders)
-        .expect("it can be read")
-        .map(|entry| entry.expect("it can be read").path())
-        .filter(|path| path.join("expected.json").is_file())
-        .collect();
-    paths.sort();
-    let faults: Vec<_> = paths.iter().flat_map(|path| hold_folder(path, &path.join("expected.json"))).collect();
-    assert!(paths.len() > 7 && faults.is_empty(), "{}", faults.join("\n"));
 }
