@@ -9,7 +9,7 @@ mod decoder;
 mod dialect;
 mod engine;
 mod gguf;
-mod kernels;
+pub mod kernels;
 mod mask;
 mod prompt;
 mod sample;
