@@ -4,7 +4,6 @@
 
 mod bert;
 mod describe;
-mod kernels;
 mod quantize;
 #[cfg(test)]
 mod tests;
@@ -25,17 +24,21 @@ use self::bert::{Encoder, Scratch};
 #[cfg(test)]
 use self::describe::Pooling;
 use self::describe::{Description, FORMAT, Prompts, Quantized, read_json};
-use self::kernels::Tier;
 pub use self::quantize::quantize;
 use self::tokenizer::Tokenizer;
 use self::weights::Tensors;
 use self::wordpiece::WordPiece;
 use crate::{Embed, Embedder, Info, Purpose, Vectors};
 use lorewell_model::local::Bytes;
+use lorewell_model::local::kernels::{Threads, Tier};
 
 /// Tokens of one forward pass: enough rows to amortise the unpacking of weights, few enough that the widest
 /// activations (1.5 MB for MiniLM) stay near the core.
 const BATCH_TOKENS: usize = 256;
+
+/// Version of what is computed with int8 weights; 2 rounds activations too. Vectors of another version are close,
+/// but not the same, so it is part of the fingerprint that indexes and caches know a model by.
+const INT8_ARITHMETIC: u32 = 2;
 
 impl Embedder {
     /// Opens the all-MiniLM-L6-v2 inside the binary, quantised to int8.
@@ -104,7 +107,7 @@ impl Local {
         let quantized = Quantized::parse(&config)?;
         let quantized = quantized.ok_or_else(|| Error::new(Kind::Corrupt, "the bundled model has no description"))?;
         let shards = [lorewell_minilm_0::PART, lorewell_minilm_1::PART, lorewell_minilm_2::PART].map(Bytes::from);
-        Self::from_quantized(quantized, lorewell_minilm_0::VOCABULARY.into(), &shards)
+        Self::from_quantized(&quantized, lorewell_minilm_0::VOCABULARY.into(), &shards)
     }
 
     fn open(dir: &Path) -> Result<Self> {
@@ -121,7 +124,7 @@ impl Local {
                     "the files do not match their fingerprint; convert the model again",
                 ));
             }
-            return Self::from_quantized(quantized, vocabulary, &shards);
+            return Self::from_quantized(&quantized, vocabulary, &shards);
         }
         let description = Description::read(dir, &config)?;
         let tokenizer = Tokenizer::open(dir)?;
@@ -129,9 +132,10 @@ impl Local {
         Self::new(&description, fingerprint, tokenizer, &shards, Tier::best())
     }
 
-    fn from_quantized(quantized: Quantized, vocabulary: Bytes, shards: &[Bytes]) -> Result<Self> {
+    fn from_quantized(quantized: &Quantized, vocabulary: Bytes, shards: &[Bytes]) -> Result<Self> {
         let tokenizer = Tokenizer::WordPiece(WordPiece::new(vocabulary, quantized.normalizer)?);
-        Self::new(&quantized.description, quantized.fingerprint, tokenizer, shards, Tier::best())
+        let fingerprint = versioned(&quantized.fingerprint);
+        Self::new(&quantized.description, fingerprint, tokenizer, shards, Tier::best())
     }
 
     fn new(
@@ -150,7 +154,9 @@ impl Local {
             );
             return Err(Error::new(Kind::BadInput, message));
         }
-        let encoder = Encoder::read(&Tensors::open(shards)?, shape, description.pooling, tier)?;
+        let tensors = Tensors::open(shards)?;
+        // Weights are packed by several threads, which must not be those that others may keep busy for long.
+        let encoder = query_threads()?.install(|| Encoder::read(&tensors, shape, description.pooling, tier))?;
         let too_large = |_| Error::new(Kind::BadInput, "`config.json` has impossible sizes");
         let info = Info {
             name: description.name.clone(),
@@ -202,6 +208,14 @@ fn fingerprint(description: &Description, tokenizer: &[Vec<u8>], shards: &[Bytes
         hasher.update(&u64::try_from(part.len()).expect("a length has 64 bits").to_le_bytes());
         hasher.update(part);
     }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Adds [`INT8_ARITHMETIC`] to the digest of an int8 model.
+fn versioned(fingerprint: &str) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("lorewell int8 arithmetic");
+    hasher.update(&INT8_ARITHMETIC.to_le_bytes());
+    hasher.update(fingerprint.as_bytes());
     hasher.finalize().to_hex().to_string()
 }
 
@@ -257,16 +271,19 @@ impl Engine {
         let threads = rayon::current_num_threads();
         let batches = batches(sentences, threads);
         // With too few batches for all threads, they share the work inside each instead.
-        let spread = batches.len() < threads;
-        let run = |batch: &Vec<usize>| self.encode_batch(sentences, batch, spread);
-        if spread { batches.iter().flat_map(run).collect() } else { batches.par_iter().flat_map_iter(run).collect() }
+        let share = if batches.len() < threads { Threads::All } else { Threads::One };
+        let run = |batch: &Vec<usize>| self.encode_batch(sentences, batch, share);
+        match share {
+            Threads::One => batches.par_iter().flat_map_iter(run).collect(),
+            _ => batches.iter().flat_map(run).collect(),
+        }
     }
 
-    fn encode_batch(&self, sentences: &[Vec<u32>], batch: &[usize], spread: bool) -> Vec<(usize, Vec<f32>)> {
+    fn encode_batch(&self, sentences: &[Vec<u32>], batch: &[usize], threads: Threads) -> Vec<(usize, Vec<f32>)> {
         let ids: Vec<&[u32]> = batch.iter().map(|index| sentences[*index].as_slice()).collect();
         let mut scratch = self.lock_scratch().pop().unwrap_or_default();
         let mut vectors = vec![0.0; ids.len() * self.dims];
-        self.encoder.encode(&ids, spread, &mut scratch, &mut vectors);
+        self.encoder.encode(&ids, threads, &mut scratch, &mut vectors);
         self.lock_scratch().push(scratch);
         batch.iter().copied().zip(vectors.chunks_exact(self.dims).map(<[f32]>::to_vec)).collect()
     }

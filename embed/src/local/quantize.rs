@@ -9,12 +9,10 @@ use lorewell_model::{Error, Kind, Result, ResultExt};
 
 use super::describe::{Architecture, Description, FORMAT, Quantized, read_json};
 use super::tokenizer::Tokenizer;
-use super::weights::{Tensors, WORDS, pack};
-use super::{
-    find_shards, fingerprint,
-    kernels::{GROUP, LANES},
-};
+use super::weights::{Tensors, WORDS};
+use super::{find_shards, fingerprint};
 use lorewell_model::local::Bytes;
+use lorewell_model::local::kernels::{BYTE_INPUTS, BYTE_OUTPUTS};
 
 /// Bytes of a shard. A crate registry takes 10 MB, headers and the vocabulary included.
 const SHARD_BYTES_MAX: usize = 9_400_000;
@@ -113,17 +111,17 @@ impl Writer {
             bias.extend(tensors.floats(&format!("{source}.bias"), &[outputs])?);
         }
         // Groups of all inputs of an output, then of the next.
-        let (bytes, scale): (Vec<_>, Vec<_>) = weight.chunks_exact(inputs).map(|row| to_int8(row, GROUP)).unzip();
+        let (bytes, scale): (Vec<_>, Vec<_>) = weight.chunks_exact(inputs).map(|row| to_int8(row, BYTE_INPUTS)).unzip();
         let (bytes, scale) = (bytes.concat(), scale.concat());
         let rows = bias.len();
-        let (panels, groups) = (rows.div_ceil(LANES), inputs.div_ceil(GROUP));
+        let (panels, groups) = (rows.div_ceil(BYTE_OUTPUTS), inputs.div_ceil(BYTE_INPUTS));
         self.put(
             &format!("{name}.weight"),
-            Tensor::from_vec(pack(&bytes, inputs), (panels, inputs, LANES), &Device::Cpu),
+            Tensor::from_vec(pack(&bytes, inputs), (panels, inputs, BYTE_OUTPUTS), &Device::Cpu),
         )?;
         self.put(
             &format!("{name}.scale"),
-            Tensor::from_vec(pack(&scale, groups), (panels, groups, LANES), &Device::Cpu),
+            Tensor::from_vec(pack(&scale, groups), (panels, groups, BYTE_OUTPUTS), &Device::Cpu),
         )?;
         self.put(&format!("{name}.bias"), Tensor::from_vec(bias, rows, &Device::Cpu))
     }
@@ -175,4 +173,17 @@ fn to_int8(values: &[f32], len: usize) -> (Vec<u8>, Vec<f32>) {
         scales.push(scale);
     }
     (bytes, scales)
+}
+
+/// Lays rows out in panels of [`BYTE_OUTPUTS`] rows: for each input, the weights of its 32 outputs beside each other.
+fn pack<T: Copy + Default>(weight: &[T], inputs: usize) -> Vec<T> {
+    let outputs = weight.len() / inputs;
+    let mut packed = vec![T::default(); outputs.next_multiple_of(BYTE_OUTPUTS) * inputs];
+    for (output, row) in weight.chunks_exact(inputs).enumerate() {
+        let panel = &mut packed[output / BYTE_OUTPUTS * inputs * BYTE_OUTPUTS..];
+        for (input, value) in row.iter().enumerate() {
+            panel[input * BYTE_OUTPUTS + output % BYTE_OUTPUTS] = *value;
+        }
+    }
+    packed
 }

@@ -12,12 +12,24 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::kernels::tests::noise;
 use super::*;
 use crate::dot;
 
 const WORDS: [&str; 16] =
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "##s", "on", "mat", "a", "b", "##b", "!", "é", "貓"];
+
+/// Values without pattern, the same in every run.
+fn noise(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        // xorshift64 (Marsaglia 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        f32::from(u16::try_from(state >> 48).unwrap()) / 32768.0 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
 
 /// A model directory with random weights.
 struct Model {
@@ -149,13 +161,13 @@ fn check_parity(sizes: Sizes, activation: &str, dtype: DType, pooling: Pooling) 
     let sentences: [&[u32]; 4] = [&[2, 4, 5, 3], &[2, 3], &[7; 40], &[2, 9, 8, 7, 6, 5, 4, 10, 11, 12, 13, 3]];
     for tier in Tier::available() {
         let encoder = Encoder::read(&tensors, &description.architecture, description.pooling, tier).unwrap();
-        for spread in [false, true] {
+        for threads in [Threads::One, Threads::All] {
             let mut found = vec![0.0; sentences.len() * sizes.0];
-            encoder.encode(&sentences, spread, &mut Scratch::default(), &mut found);
+            encoder.encode(&sentences, threads, &mut Scratch::default(), &mut found);
             for (sentence, found) in sentences.iter().zip(found.chunks_exact(sizes.0)) {
                 let expected = pooled(&model.reference(sentence), pooling);
                 let apart = expected.iter().zip(found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                assert!(apart < 1e-4, "{tier:?}, {sizes:?}, spread {spread}: {apart}");
+                assert!(apart < 1e-4, "{tier:?}, {sizes:?}, {threads:?}: {apart}");
             }
         }
     }
@@ -201,8 +213,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_vector_does_not_depend_on_its_neighbours(texts in prop::collection::vec(words(), 1..20)) {
-        let engine = Model::usual().open().engine;
+    fn a_vector_does_not_depend_on_its_neighbours(texts in prop::collection::vec(words(), 1..20), int8: bool) {
+        let (model, target) = (Model::usual(), tempfile::tempdir().unwrap());
+        let engine = if int8 {
+            quantize(model.path(), target.path()).unwrap();
+            Local::open(target.path()).unwrap().engine
+        } else {
+            model.open().engine
+        };
         let together = engine.embed(&texts).unwrap();
         for (text, vector) in texts.iter().zip(together.rows()) {
             let alone = engine.embed(std::slice::from_ref(text)).unwrap();
@@ -434,6 +452,10 @@ mod bundled {
         let shards = [lorewell_minilm_0::PART, lorewell_minilm_1::PART, lorewell_minilm_2::PART].map(Bytes::from);
         let parts = quantized.tokenizer_parts(lorewell_minilm_0::VOCABULARY);
         assert_eq!(fingerprint(&quantized.description, &parts, &shards), quantized.fingerprint);
+        // What indexes know it by also says how its vectors were computed.
+        let known = Local::bundled().unwrap().info.fingerprint;
+        assert_eq!(known, versioned(&quantized.fingerprint));
+        assert_ne!(known, quantized.fingerprint);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! The weights of a model: safetensors shards, read through candle, and the two shapes the encoder needs them in,
-//! [`Linear`] (panels of 32 outputs) and [`Table`] (rows that are looked up). Both come as floats of a published model
-//! or as int8 of ours, where scales make up for the range: `value = scale * int8`.
+//! The weights of a model: safetensors shards, read through candle, and the two shapes the encoder needs them in, [`Matrix`]
+//! (packed for the kernels) and [`Table`] (rows that are looked up). Both come as floats of a published model or as int8 of
+//! ours, where scales make up for the range: `value = scale * int8`.
 //!
-//! candle owns tensors while they are read and converted. The hot path works on plain slices, because it never needs
-//! a shape that is not known when the model is opened, and tensors would have to copy the mapped int8 panels.
+//! candle owns tensors while they are read and converted. The hot path works on packed weights and plain slices, because it
+//! never needs a shape that is not known when the model is opened.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,8 @@ use candle_core::safetensors::SliceSafetensors;
 use candle_core::{DType, Device, Tensor};
 use lorewell_model::{Error, Kind, Result};
 
-use super::kernels::{Columns, GROUP, LANES, Panel, Tier, padded};
 use lorewell_model::local::Bytes;
+use lorewell_model::local::kernels::{BYTE_INPUTS, BYTE_OUTPUTS, Matrix, Tier};
 
 /// The tensors of a model by name.
 #[derive(Debug)]
@@ -91,94 +91,38 @@ impl Tensors {
             _ => Ok(None),
         }
     }
+
+    /// Reads a layer: `{name}.weight` and `{name}.bias`, or our panels with `{name}.scale`.
+    pub(super) fn linear(&self, name: &str, inputs: usize, outputs: usize) -> Result<Matrix> {
+        let panels = outputs.div_ceil(BYTE_OUTPUTS);
+        let bias = self.floats(&format!("{name}.bias"), &[outputs])?;
+        if let Some(bytes) = self.int8(&format!("{name}.weight"), &[panels, inputs, BYTE_OUTPUTS])? {
+            let groups = inputs.div_ceil(BYTE_INPUTS);
+            let scales = self.floats(&format!("{name}.scale"), &[panels, groups, BYTE_OUTPUTS])?;
+            let matrix = Matrix::from_bytes(&bytes, &scales, outputs, inputs);
+            bytes.let_go();
+            return Ok(matrix.bias(&bias));
+        }
+        let weight = self.floats(&format!("{name}.weight"), &[outputs, inputs])?;
+        Ok(Matrix::from_floats(&weight, outputs).bias(&bias))
+    }
+
+    /// Reads query, key and value as one layer: `{name}.qkv`, or the three of a published model.
+    pub(super) fn qkv(&self, name: &str, hidden: usize) -> Result<Matrix> {
+        if self.has(&format!("{name}.qkv.weight")) {
+            return self.linear(&format!("{name}.qkv"), hidden, 3 * hidden);
+        }
+        let (mut weight, mut bias) = (Vec::new(), Vec::new());
+        for part in ["query", "key", "value"] {
+            weight.extend(self.floats(&format!("{name}.{part}.weight"), &[hidden, hidden])?);
+            bias.extend(self.floats(&format!("{name}.{part}.bias"), &[hidden])?);
+        }
+        Ok(Matrix::from_floats(&weight, 3 * hidden).bias(&bias))
+    }
 }
 
 /// The table of word embeddings, which every encoder has.
 pub(super) const WORDS: &str = "embeddings.word_embeddings.weight";
-
-/// A linear layer, its outputs in panels of [`LANES`]; the last panel is filled up with zeros.
-#[derive(Debug)]
-pub(super) struct Linear {
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
-    values: Values,
-    bias: Vec<[f32; LANES]>,
-}
-
-#[derive(Debug)]
-enum Values {
-    F32(Vec<f32>),
-    Int8 { bytes: Bytes, scale: Vec<f32> },
-}
-
-impl Linear {
-    /// Reads a layer: `{name}.weight` and `{name}.bias`, or our panels with `{name}.scale`.
-    pub(super) fn read(tensors: &Tensors, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
-        let panels = outputs.div_ceil(LANES);
-        if let Some(bytes) = tensors.int8(&format!("{name}.weight"), &[panels, inputs, LANES])? {
-            let groups = inputs.div_ceil(GROUP);
-            let scale = tensors.floats(&format!("{name}.scale"), &[panels, groups, LANES])?;
-            let bias = by_panel(&tensors.floats(&format!("{name}.bias"), &[outputs])?);
-            return Ok(Self { inputs, outputs, values: Values::Int8 { bytes, scale }, bias });
-        }
-        let weight = tensors.floats(&format!("{name}.weight"), &[outputs, inputs])?;
-        Ok(Self::new(&weight, &tensors.floats(&format!("{name}.bias"), &[outputs])?))
-    }
-
-    /// Reads query, key and value as one layer: `{name}.qkv`, or the three of a published model.
-    pub(super) fn read_qkv(tensors: &Tensors, name: &str, hidden: usize) -> Result<Self> {
-        if tensors.has(&format!("{name}.qkv.weight")) {
-            return Self::read(tensors, &format!("{name}.qkv"), hidden, 3 * hidden);
-        }
-        let (mut weight, mut bias) = (Vec::new(), Vec::new());
-        for part in ["query", "key", "value"] {
-            weight.extend(tensors.floats(&format!("{name}.{part}.weight"), &[hidden, hidden])?);
-            bias.extend(tensors.floats(&format!("{name}.{part}.bias"), &[hidden])?);
-        }
-        Ok(Self::new(&weight, &bias))
-    }
-
-    /// Packs a row-major weight of one row per output.
-    pub(super) fn new(weight: &[f32], bias: &[f32]) -> Self {
-        let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
-        Self { inputs, outputs, values: Values::F32(pack(weight, inputs)), bias: by_panel(bias) }
-    }
-
-    /// Returns the number of panels.
-    pub(super) fn panels(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// Returns one panel.
-    pub(super) fn panel(&self, index: usize) -> Panel<'_> {
-        let of = |len: usize| index * len..(index + 1) * len;
-        let range = of(self.inputs * LANES);
-        let columns = match &self.values {
-            Values::F32(values) => Columns::F32(&values[range]),
-            Values::Int8 { bytes, scale } => {
-                Columns::Int8 { bytes: &bytes[range], scale: &scale[of(self.inputs.div_ceil(GROUP) * LANES)] }
-            }
-        };
-        Panel { columns, depth: self.inputs, bias: &self.bias[index] }
-    }
-}
-
-fn by_panel(values: &[f32]) -> Vec<[f32; LANES]> {
-    values.chunks(LANES).map(|chunk| std::array::from_fn(|lane| chunk.get(lane).copied().unwrap_or_default())).collect()
-}
-
-/// Lays rows out in panels of [`LANES`] rows: for each input, the weights of its 32 outputs side by side.
-pub(super) fn pack<T: Copy + Default>(weight: &[T], inputs: usize) -> Vec<T> {
-    let outputs = weight.len() / inputs;
-    let mut packed = vec![T::default(); padded(outputs) * inputs];
-    for (output, row) in weight.chunks_exact(inputs).enumerate() {
-        let panel = &mut packed[output / LANES * inputs * LANES..];
-        for (input, value) in row.iter().enumerate() {
-            panel[input * LANES + output % LANES] = *value;
-        }
-    }
-    packed
-}
 
 /// A table of embeddings, one row per token, position or type.
 #[derive(Debug)]
@@ -242,11 +186,7 @@ impl Table {
     pub(super) fn add_row(&self, tier: Tier, row: usize, out: &mut [f32]) {
         let range = row * self.dims..(row + 1) * self.dims;
         match &self.values {
-            TableValues::F32(values) => {
-                for (out, value) in out.iter_mut().zip(&values[range]) {
-                    *out += value;
-                }
-            }
+            TableValues::F32(values) => tier.add(out, &values[range]),
             TableValues::F32Mapped(bytes) => {
                 let (values, _) = bytes[range.start * size_of::<f32>()..range.end * size_of::<f32>()].as_chunks();
                 for (out, value) in out.iter_mut().zip(values) {

@@ -57,7 +57,7 @@ impl Bytes {
     /// Tells the operating system that they are not needed for now, so that what a file holds need not stay in memory. They
     /// can be read again at any time.
     #[cfg_attr(unix, expect(unsafe_code, reason = "advice that would lose changes, of which a read-only map has none"))]
-    pub(crate) fn let_go(&self) {
+    pub fn let_go(&self) {
         #[cfg(unix)]
         if let Owner::File(map) = &self.owner {
             // SAFETY: the map is of a file and read-only, so its pages come back as they were.

@@ -10,7 +10,7 @@ mod dialect;
 mod engine;
 mod folder;
 mod gguf;
-mod kernels;
+pub mod kernels;
 mod mask;
 mod memory;
 mod prompt;

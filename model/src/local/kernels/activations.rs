@@ -6,11 +6,13 @@ use std::slice::{Chunks, ChunksMut};
 
 use rayon::prelude::*;
 
+use super::Tier;
 use super::blocks::Layout;
+use super::bytes::{BYTE_INPUTS, PARTS};
 
 /// Rows of activations, quantised as far as the weights before them need it.
 #[derive(Debug, Default)]
-pub(in crate::local) struct Activations {
+pub struct Activations {
     pub(super) rows: usize,
     pub(super) columns: usize,
     floats: Vec<f32>,
@@ -18,6 +20,20 @@ pub(in crate::local) struct Activations {
     flat: Codes,
     /// With a scale for 256.
     wide: Codes,
+    /// With a scale for 64.
+    bytes: ByteCodes,
+}
+
+/// Codes for weights that are bytes.
+#[derive(Debug, Default)]
+pub(super) struct ByteCodes {
+    is_made: bool,
+    /// How often 64 of them a row has, the last filled up with zeros, counting each part.
+    pub(super) groups: usize,
+    pub(super) codes: Vec<i8>,
+    pub(super) scales: Vec<f32>,
+    /// Sums of 64 codes times what is added to the weights, below zero.
+    pub(super) offsets: Vec<i32>,
 }
 
 /// Codes of rows.
@@ -36,16 +52,32 @@ pub(super) struct Codes {
 }
 
 impl Activations {
-    /// Takes rows; they are quantised when a product asks for it.
-    pub(in crate::local) fn set(&mut self, rows: usize, columns: usize) -> &mut [f32] {
+    /// Gives so many rows to be written; they are quantised when a product asks for it. What they hold is what was written to
+    /// rows of this shape before.
+    pub fn set(&mut self, rows: usize, columns: usize) -> &mut [f32] {
         (self.rows, self.columns) = (rows, columns);
-        (self.flat.is_made, self.wide.is_made) = (false, false);
+        (self.flat.is_made, self.wide.is_made, self.bytes.is_made) = (false, false, false);
         self.floats.resize(rows * columns, 0.0);
         &mut self.floats
     }
 
-    pub(super) fn floats(&self) -> &[f32] {
+    /// Returns the rows.
+    #[must_use]
+    pub fn floats(&self) -> &[f32] {
         &self.floats
+    }
+
+    /// Makes the codes that weights of bytes need.
+    pub(super) fn prepare_bytes(&mut self, tier: Tier) {
+        if !self.bytes.is_made {
+            self.bytes.fill(tier, &self.floats, self.columns);
+        }
+    }
+
+    /// Returns the codes for weights of bytes, which `prepare_bytes` made before.
+    pub(super) fn bytes(&self) -> &ByteCodes {
+        assert!(self.bytes.is_made, "`prepare_bytes` was not called");
+        &self.bytes
     }
 
     /// Makes the codes that weights of a layout need.
@@ -64,6 +96,22 @@ impl Activations {
         let codes = if layout.group() == 32 { &self.flat } else { &self.wide };
         assert!(codes.is_made, "`prepare` was not called");
         codes
+    }
+}
+
+impl ByteCodes {
+    fn fill(&mut self, tier: Tier, floats: &[f32], columns: usize) {
+        self.is_made = true;
+        self.groups = columns.div_ceil(BYTE_INPUTS) * PARTS;
+        let groups = floats.len() / columns * self.groups;
+        self.codes.resize(groups * BYTE_INPUTS, 0);
+        self.scales.resize(groups, 0.0);
+        self.offsets.resize(groups, 0);
+        let rows = floats.chunks(columns).zip(self.codes.chunks_mut(self.groups * BYTE_INPUTS));
+        let scales = self.scales.chunks_mut(self.groups).zip(self.offsets.chunks_mut(self.groups));
+        for ((floats, codes), (scales, offsets)) in rows.zip(scales) {
+            tier.to_bytes(floats, codes, scales, offsets);
+        }
     }
 }
 

@@ -5,69 +5,15 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
-use super::matrix::{Checked, Chunk, LANES, codes_bytes, tiles};
-use crate::local::TensorKind;
+use super::matrix::{Checked, Chunk, codes_bytes, tiles};
 
 /// Rows that share a load of weights: 4 sums of 16 bits, 4 of 32 and 4 of floats leave 4 registers for the rest.
 const ROWS_MAX: usize = 4;
-/// The same with floats of two registers: 12 sums, weights and an input.
-const FLOAT_ROWS_MAX: usize = 6;
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_count {
     ($count:expr, $rows:ident, $call:expr) => {
-        match $count {
-            1 => {
-                const $rows: usize = 1;
-                $call;
-            }
-            2 => {
-                const $rows: usize = 2;
-                $call;
-            }
-            3 => {
-                const $rows: usize = 3;
-                $call;
-            }
-            4 => {
-                const $rows: usize = 4;
-                $call;
-            }
-            _ => unreachable!("tiles are smaller"),
-        }
-    };
-}
-
-/// The same for floats, of which more rows fit.
-macro_rules! by_float_count {
-    ($count:expr, $rows:ident, $call:expr) => {
-        match $count {
-            1 => {
-                const $rows: usize = 1;
-                $call;
-            }
-            2 => {
-                const $rows: usize = 2;
-                $call;
-            }
-            3 => {
-                const $rows: usize = 3;
-                $call;
-            }
-            4 => {
-                const $rows: usize = 4;
-                $call;
-            }
-            5 => {
-                const $rows: usize = 5;
-                $call;
-            }
-            6 => {
-                const $rows: usize = 6;
-                $call;
-            }
-            _ => unreachable!("tiles are smaller"),
-        }
+        by_rows!($count, $rows, [1 2 3 4], $call)
     };
 }
 
@@ -390,7 +336,7 @@ unsafe fn super16<const BITS: u32, const MIN: bool, const ROWS: usize>(
 /// They lie at `at`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn halves(at: *const u8) -> __m256 {
+pub(super) unsafe fn halves(at: *const u8) -> __m256 {
     // SAFETY: the caller says so.
     unsafe { _mm256_cvtph_ps(_mm_loadu_si128(at.cast())) }
 }
@@ -399,62 +345,9 @@ unsafe fn halves(at: *const u8) -> __m256 {
 /// Rows `first..first + ROWS` of the result exist.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn store<const ROWS: usize>(job: Checked, first: usize, half: usize, totals: [__m256; ROWS]) {
+pub(super) unsafe fn store<const ROWS: usize>(job: Checked, first: usize, half: usize, totals: [__m256; ROWS]) {
     for (row, total) in totals.into_iter().enumerate() {
         // SAFETY: the caller says so.
         unsafe { _mm256_storeu_ps(job.out.add((first + row) * job.stride + half * 8), total) };
-    }
-}
-
-/// Multiplies all rows with a panel of floats.
-///
-/// # Safety
-/// As [`codes`].
-pub(super) unsafe fn floats(job: Checked, kind: TensorKind, panel: &[u8]) {
-    let panel = panel.as_ptr();
-    for (first, count) in tiles(job.rows, FLOAT_ROWS_MAX) {
-        // SAFETY: the caller vouches for the machine and the shapes; `tiles` yields rows of the job.
-        unsafe {
-            match kind {
-                TensorKind::F32 => by_float_count!(count, ROWS, float::<0, ROWS>(job, panel, first)),
-                TensorKind::F16 => by_float_count!(count, ROWS, float::<1, ROWS>(job, panel, first)),
-                _ => by_float_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
-            }
-        }
-    }
-}
-
-/// Floats of 32 bits (0), of 16 (1), or the upper half of 32 (2).
-///
-/// # Safety
-/// As [`codes`]; rows `first..first + ROWS` exist.
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn float<const KIND: u8, const ROWS: usize>(job: Checked, panel: *const u8, first: usize) {
-    let mut totals = [[_mm256_setzero_ps(); 2]; ROWS];
-    let size = if KIND == 0 { 4 } else { 2 };
-    // SAFETY: the caller vouches for the shapes.
-    unsafe {
-        let inputs: [*const f32; ROWS] = std::array::from_fn(|row| job.floats.add((first + row) * job.inputs));
-        for input in 0..job.inputs {
-            let weights = [0, 1].map(|half| {
-                let at = panel.add((input * LANES + half * 8) * size);
-                match KIND {
-                    0 => _mm256_loadu_ps(at.cast()),
-                    1 => halves(at),
-                    _ => {
-                        let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
-                        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
-                    }
-                }
-            });
-            for row in 0..ROWS {
-                let value = _mm256_broadcast_ss(&*inputs[row].add(input));
-                totals[row][0] = _mm256_fmadd_ps(value, weights[0], totals[row][0]);
-                totals[row][1] = _mm256_fmadd_ps(value, weights[1], totals[row][1]);
-            }
-        }
-        for half in 0..2 {
-            store(job, first, half, totals.map(|totals| totals[half]));
-        }
     }
 }

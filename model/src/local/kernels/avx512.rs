@@ -6,108 +6,14 @@ use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
 use super::matrix::{Checked, Chunk, LANES, codes_bytes, tiles};
-use crate::local::TensorKind;
 
 /// Rows that share a load of weights: 8 sums of integers, 8 of floats and 8 of products leave 8 registers spare.
 const ROWS_MAX: usize = 8;
-/// The same with floats: 12 sums, weights and an input.
-const FLOAT_ROWS_MAX: usize = 12;
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_count {
     ($count:expr, $rows:ident, $call:expr) => {
-        match $count {
-            1 => {
-                const $rows: usize = 1;
-                $call;
-            }
-            2 => {
-                const $rows: usize = 2;
-                $call;
-            }
-            3 => {
-                const $rows: usize = 3;
-                $call;
-            }
-            4 => {
-                const $rows: usize = 4;
-                $call;
-            }
-            5 => {
-                const $rows: usize = 5;
-                $call;
-            }
-            6 => {
-                const $rows: usize = 6;
-                $call;
-            }
-            7 => {
-                const $rows: usize = 7;
-                $call;
-            }
-            8 => {
-                const $rows: usize = 8;
-                $call;
-            }
-            _ => unreachable!("tiles are smaller"),
-        }
-    };
-}
-
-/// The same for floats, of which more rows fit.
-macro_rules! by_float_count {
-    ($count:expr, $rows:ident, $call:expr) => {
-        match $count {
-            1 => {
-                const $rows: usize = 1;
-                $call;
-            }
-            2 => {
-                const $rows: usize = 2;
-                $call;
-            }
-            3 => {
-                const $rows: usize = 3;
-                $call;
-            }
-            4 => {
-                const $rows: usize = 4;
-                $call;
-            }
-            5 => {
-                const $rows: usize = 5;
-                $call;
-            }
-            6 => {
-                const $rows: usize = 6;
-                $call;
-            }
-            7 => {
-                const $rows: usize = 7;
-                $call;
-            }
-            8 => {
-                const $rows: usize = 8;
-                $call;
-            }
-            9 => {
-                const $rows: usize = 9;
-                $call;
-            }
-            10 => {
-                const $rows: usize = 10;
-                $call;
-            }
-            11 => {
-                const $rows: usize = 11;
-                $call;
-            }
-            12 => {
-                const $rows: usize = 12;
-                $call;
-            }
-            _ => unreachable!("tiles are smaller"),
-        }
+        by_rows!($count, $rows, [1 2 3 4 5 6 7 8], $call)
     };
 }
 
@@ -249,7 +155,7 @@ unsafe fn flat<const BITS: u32, const MIN: bool, const ROWS: usize>(
                 }
             }
         }
-        store(job, first, totals);
+        store(job, first, 0, totals);
     }
 }
 
@@ -308,7 +214,7 @@ unsafe fn super32<const BITS: u32, const ROWS: usize>(job: Checked, panel: *cons
                 totals[row] = _mm512_fmadd_ps(products, input_scale, totals[row]);
             }
         }
-        store(job, first, totals);
+        store(job, first, 0, totals);
     }
 }
 
@@ -377,7 +283,7 @@ unsafe fn super16<const BITS: u32, const MIN: bool, const ROWS: usize>(
                 totals[row] = _mm512_fmadd_ps(products, input_scale, totals[row]);
             }
         }
-        store(job, first, totals);
+        store(job, first, 0, totals);
     }
 }
 
@@ -387,69 +293,18 @@ unsafe fn super16<const BITS: u32, const MIN: bool, const ROWS: usize>(
 /// They lie at `at`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn halves(at: *const u8) -> __m512 {
+pub(super) unsafe fn halves(at: *const u8) -> __m512 {
     // SAFETY: the caller says so.
     unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())) }
 }
 
 /// # Safety
-/// Rows `first..first + ROWS` of the result exist.
+/// Rows `first..first + ROWS` of the result exist, with room for that panel.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn store<const ROWS: usize>(job: Checked, first: usize, totals: [__m512; ROWS]) {
+pub(super) unsafe fn store<const ROWS: usize>(job: Checked, first: usize, panel: usize, totals: [__m512; ROWS]) {
     for (row, total) in totals.into_iter().enumerate() {
         // SAFETY: the caller says so.
-        unsafe { _mm512_storeu_ps(job.out.add((first + row) * job.stride), total) };
-    }
-}
-
-/// Multiplies all rows with a panel of floats.
-///
-/// # Safety
-/// As [`codes`].
-pub(super) unsafe fn floats(job: Checked, kind: TensorKind, panel: &[u8]) {
-    let panel = panel.as_ptr();
-    for (first, count) in tiles(job.rows, FLOAT_ROWS_MAX) {
-        // SAFETY: the caller vouches for the machine and the shapes; `tiles` yields rows of the job.
-        unsafe {
-            match kind {
-                TensorKind::F32 => {
-                    by_float_count!(count, ROWS, float::<0, ROWS>(job, panel, first));
-                }
-                TensorKind::F16 => {
-                    by_float_count!(count, ROWS, float::<1, ROWS>(job, panel, first));
-                }
-                _ => by_float_count!(count, ROWS, float::<2, ROWS>(job, panel, first)),
-            }
-        }
-    }
-}
-
-/// Floats of 32 bits (0), of 16 (1), or the upper half of 32 (2).
-///
-/// # Safety
-/// As [`codes`]; rows `first..first + ROWS` exist.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn float<const KIND: u8, const ROWS: usize>(job: Checked, panel: *const u8, first: usize) {
-    let mut totals = [_mm512_setzero_ps(); ROWS];
-    let size = if KIND == 0 { 4 } else { 2 };
-    // SAFETY: the caller vouches for the shapes.
-    unsafe {
-        let inputs: [*const f32; ROWS] = std::array::from_fn(|row| job.floats.add((first + row) * job.inputs));
-        for input in 0..job.inputs {
-            let at = panel.add(input * LANES * size);
-            let weights = match KIND {
-                0 => _mm512_loadu_ps(at.cast()),
-                1 => halves(at),
-                _ => {
-                    let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(at.cast()));
-                    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
-                }
-            };
-            for row in 0..ROWS {
-                totals[row] = _mm512_fmadd_ps(_mm512_set1_ps(*inputs[row].add(input)), weights, totals[row]);
-            }
-        }
-        store(job, first, totals);
+        unsafe { _mm512_storeu_ps(job.out.add((first + row) * job.stride + panel * LANES), total) };
     }
 }

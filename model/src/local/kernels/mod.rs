@@ -1,6 +1,33 @@
-//! The arithmetic of models: products of activations with weights as GGUF and safetensors store them, attention over a
-//! cache of 16-bit floats, and what works on one row at a time. Each kernel is there for AVX-512 with VNNI, for AVX2, and
-//! in plain Rust; which one runs is decided once, when the program starts to use them.
+//! The arithmetic of models, decoders and encoders alike: products of activations with weights as GGUF, safetensors and our
+//! own int8 store them, attention over a cache of 16-bit floats and within a text, and what works on one row at a time. Each
+//! kernel is there for AVX-512 with VNNI, for AVX2, and in plain Rust; [`Tier::best`] says which one runs.
+//!
+//! What is public is what an encoder needs:
+//!
+//! ```
+//! use lorewell_model::local::kernels::{Activations, Matrix, Threads, Tier};
+//!
+//! let layer = Matrix::from_floats(&[1.0, 2.0, 3.0, 4.0], 2).bias(&[0.5, 0.0]);
+//! let mut activations = Activations::default();
+//! let row = activations.set(1, 16); // inputs are filled up to 16
+//! row[..2].copy_from_slice(&[10.0, 1.0]);
+//! let mut products = vec![0.0; layer.width()];
+//! layer.apply(Tier::best(), &mut activations, Threads::One, &mut products);
+//! assert_eq!(products[..2], [12.5, 34.0]);
+//! ```
+
+/// Calls a function that is compiled for so many rows.
+macro_rules! by_rows {
+    ($count:expr, $rows:ident, [$($number:literal)*], $call:expr) => {
+        match $count {
+            $($number => {
+                const $rows: usize = $number;
+                $call;
+            })*
+            _ => unreachable!("tiles are smaller"),
+        }
+    };
+}
 
 mod activations;
 mod attention;
@@ -9,20 +36,38 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod blocks;
+mod bytes;
+#[cfg(test)]
+mod encoder_tests;
+mod floats;
 mod matrix;
+mod mutual;
+mod panels;
 mod portable;
 mod rows;
 #[cfg(test)]
 mod tests;
 
-pub(super) use activations::Activations;
+use std::ffi::OsStr;
+use std::sync::LazyLock;
+
+pub use activations::Activations;
 pub(super) use attention::{Attention, BLOCK_TOKENS, Heads, Stored};
 pub(super) use blocks::read_row;
-pub(super) use matrix::{Matrix, Out};
+pub use bytes::{BYTE_INPUTS, BYTE_OUTPUTS};
+pub(super) use matrix::Out;
+pub use matrix::{Matrix, Threads};
+pub use mutual::{Mutual, MutualScratch};
+pub use rows::{Curve, Norm};
+
+/// The environment variable that names the tier: `avx512`, `avx2` or `portable`. It is read once; a tier that the machine
+/// lacks, or a name that is none, is told in the log and the best one runs.
+pub const TIER_VARIABLE: &str = "LOREWELL_KERNELS";
 
 /// The instruction set that the kernels run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tier {
+#[non_exhaustive]
+pub enum Tier {
     /// Whatever the target guarantees.
     Portable,
     /// AVX2 with FMA and F16C.
@@ -35,7 +80,8 @@ pub(super) enum Tier {
 
 impl Tier {
     /// Returns the tiers of this machine, the fastest last.
-    pub(super) fn available() -> Vec<Self> {
+    #[must_use]
+    pub fn available() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86-64 has more than one tier"))]
         let mut tiers = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
@@ -55,8 +101,36 @@ impl Tier {
         tiers
     }
 
-    /// Returns the fastest tier of this machine.
-    pub(super) fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Portable)
+    /// Returns the fastest tier of this machine, or the one that [`TIER_VARIABLE`] names.
+    #[must_use]
+    pub fn best() -> Self {
+        static BEST: LazyLock<Tier> = LazyLock::new(|| {
+            let wanted = std::env::var_os(TIER_VARIABLE);
+            Tier::choose(wanted.as_deref().map(OsStr::to_string_lossy).as_deref())
+        });
+        *BEST
+    }
+
+    fn choose(wanted: Option<&str>) -> Self {
+        let tiers = Self::available();
+        let best = tiers.last().copied().unwrap_or(Self::Portable);
+        let Some(wanted) = wanted else { return best };
+        let found = tiers.into_iter().find(|tier| tier.name() == wanted);
+        found.unwrap_or_else(|| {
+            tracing::warn!("`{TIER_VARIABLE}` is `{wanted}`, which this machine has not; `{}` runs", best.name());
+            best
+        })
+    }
+
+    /// Returns the name, as [`TIER_VARIABLE`] has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        }
     }
 }

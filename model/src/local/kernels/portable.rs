@@ -1,9 +1,8 @@
-//! The products in plain Rust, over the same panels; also what the other tiers are held against.
+//! The products of codes in plain Rust, over the same panels; also what the other tiers are held against.
 #![expect(unsafe_code, reason = "reads and writes through pointers that `Matrix::check` checked")]
 
 use super::blocks::{Layout, Scales, float};
 use super::matrix::{Checked, Chunk, LANES, unpack};
-use crate::local::TensorKind;
 
 /// Multiplies all rows with a panel of codes.
 ///
@@ -46,47 +45,6 @@ pub(super) unsafe fn codes(job: Checked, layout: Layout, panel: &[u8]) {
             }
             // SAFETY: as above.
             unsafe { *job.out.add(row * job.stride + lane) = total };
-        }
-    }
-}
-
-/// Multiplies all rows with a panel of floats.
-///
-/// # Safety
-/// As [`codes`].
-pub(super) unsafe fn floats(job: Checked, kind: TensorKind, panel: &[u8]) {
-    match kind {
-        TensorKind::F32 => {
-            // SAFETY: the caller vouches for the shapes.
-            unsafe { product::<4>(job, panel, f32::from_le_bytes) }
-        }
-        TensorKind::F16 => {
-            // SAFETY: as above.
-            unsafe { product::<2>(job, panel, |bytes| float(u16::from_le_bytes(bytes))) }
-        }
-        _ => {
-            // SAFETY: as above.
-            unsafe { product::<2>(job, panel, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)) }
-        }
-    }
-}
-
-/// # Safety
-/// As [`codes`].
-unsafe fn product<const SIZE: usize>(job: Checked, panel: &[u8], read: impl Fn([u8; SIZE]) -> f32) {
-    let (values, _) = panel.as_chunks::<SIZE>();
-    for row in 0..job.rows {
-        // SAFETY: the caller vouches for the shapes.
-        let inputs = unsafe { std::slice::from_raw_parts(job.floats.add(row * job.inputs), job.inputs) };
-        let mut sums = [0.0_f32; LANES];
-        for (input, weights) in inputs.iter().zip(values.chunks_exact(LANES)) {
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += input * read(*weight);
-            }
-        }
-        for (lane, sum) in sums.into_iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { *job.out.add(row * job.stride + lane) = sum };
         }
     }
 }

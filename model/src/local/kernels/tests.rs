@@ -23,7 +23,7 @@ const KINDS: &[TensorKind] = &[
 ];
 
 /// Numbers that look random and are the same each time (Steele, Lea and Flood 2014).
-struct Noise(u64);
+pub(super) struct Noise(pub(super) u64);
 
 impl Noise {
     fn next(&mut self) -> u64 {
@@ -34,7 +34,7 @@ impl Noise {
     }
 
     /// Between −1 and 1.
-    fn float(&mut self) -> f32 {
+    pub(super) fn float(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A configuration with some fields set; null removes one.
-fn config(fields: Value) -> Result<Config> {
+fn config(fields: &Value) -> Result<Config> {
     let mut all = json!({
         "model_type": "qwen3", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
         "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 100,
@@ -16,11 +16,11 @@ fn config(fields: Value) -> Result<Config> {
     Config::new(object.clone())
 }
 
-fn shape(fields: Value, window: usize) -> Result<Shape> {
+fn shape(fields: &Value, window: usize) -> Result<Shape> {
     config(fields).and_then(|config| Shape::of_config(&config, window))
 }
 
-fn refused(fields: Value) -> String {
+fn refused(fields: &Value) -> String {
     shape(fields, 100).expect_err("it cannot be run").to_string()
 }
 
@@ -48,7 +48,7 @@ fn positions_are_stretched_as_transformers_does_it() {
         ),
     ];
     for (fields, frequencies, magnitude) in cases {
-        let shape = shape(fields.clone(), 100).expect("it is a shape");
+        let shape = shape(&fields, 100).expect("it is a shape");
         let rotation = &shape.rotations[0];
         assert!((rotation.magnitude - magnitude).abs() < 1e-6, "{fields}: {}", rotation.magnitude);
         for (found, expected) in rotation.frequencies.iter().zip(frequencies) {
@@ -61,24 +61,27 @@ fn positions_are_stretched_as_transformers_does_it() {
 fn long_factors_are_for_long_sequences() {
     let fields = json!({"model_type": "phi3", "original_max_position_embeddings": 4096, "max_position_embeddings": 131_072,
         "rope_scaling": {"type": "longrope", "short_factor": vec![1.0; 8], "long_factor": vec![2.0; 8]}});
-    let first = |window| shape(fields.clone(), window).expect("it is a shape").rotations[0].frequencies[0];
+    let first = |window| shape(&fields, window).expect("it is a shape").rotations[0].frequencies[0];
     assert_eq!([first(4096), first(4097)], [1.0, 0.5]);
 }
 
 #[test]
 fn layers_see_what_the_list_says_or_else_the_family() {
-    let windows = |fields| -> Vec<bool> {
+    let windows = |fields: &Value| -> Vec<bool> {
         shape(fields, 100).expect("it is a shape").layers.iter().map(|layer| layer.window.is_some()).collect()
     };
     let sliding = json!({"use_sliding_window": true, "sliding_window": 32, "max_window_layers": 2});
-    assert_eq!(windows(sliding), [false, false, true, true]);
-    assert_eq!(windows(json!({"use_sliding_window": false, "sliding_window": 32, "max_window_layers": 2})), [false; 4]);
-    assert_eq!(windows(json!({"model_type": "mistral", "sliding_window": 32})), [true; 4]);
-    assert_eq!(windows(json!({"model_type": "mistral", "sliding_window": null})), [false; 4]);
+    assert_eq!(windows(&sliding), [false, false, true, true]);
+    assert_eq!(
+        windows(&json!({"use_sliding_window": false, "sliding_window": 32, "max_window_layers": 2})),
+        [false; 4]
+    );
+    assert_eq!(windows(&json!({"model_type": "mistral", "sliding_window": 32})), [true; 4]);
+    assert_eq!(windows(&json!({"model_type": "mistral", "sliding_window": null})), [false; 4]);
     let listed = json!({"model_type": "gemma3_text", "sliding_window": 32, "hidden_activation": "gelu_pytorch_tanh",
         "layer_types": ["full_attention", "sliding_attention", "sliding_attention", "full_attention"]});
-    assert_eq!(windows(listed), [false, true, true, false]);
-    let still = shape(json!({"model_type": "smollm3", "no_rope_layers": [1, 0, 1, 1]}), 100).expect("it is a shape");
+    assert_eq!(windows(&listed), [false, true, true, false]);
+    let still = shape(&json!({"model_type": "smollm3", "no_rope_layers": [1, 0, 1, 1]}), 100).expect("it is a shape");
     assert_eq!(still.layers.iter().map(|layer| layer.rotation).collect::<Vec<_>>(), [Some(0), None, Some(0), Some(0)]);
 }
 
@@ -86,7 +89,7 @@ fn layers_see_what_the_list_says_or_else_the_family() {
 fn a_model_that_sees_as_well_is_run_for_its_text() {
     let seeing = json!({"model_type": "gemma3", "text_config": {"hidden_size": 32, "intermediate_size": 64,
         "num_hidden_layers": 6, "sliding_window": 8}});
-    let shape = shape(seeing, 100).expect("it is a shape");
+    let shape = shape(&seeing, 100).expect("it is a shape");
     assert_eq!((shape.heads.queries, shape.heads.keys, shape.heads.width, shape.vocabulary), (8, 4, 256, 262_208));
     assert_eq!(shape.layers.iter().filter(|layer| layer.window == Some(8)).count(), 5);
     assert_eq!(shape.rotations.len(), 2);
@@ -120,7 +123,7 @@ fn what_cannot_be_run_is_said() {
         ),
     ];
     for (fields, expected) in cases {
-        let error = refused(fields.clone());
+        let error = refused(&fields);
         assert!(error.contains(expected), "{fields}: {error}");
     }
 }
