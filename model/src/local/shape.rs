@@ -90,7 +90,7 @@ pub(super) enum Activation {
 
 /// Holds heads against each other.
 fn heads(queries: usize, keys: usize, width: usize, value_width: usize) -> Result<Heads> {
-    if keys == 0 || queries % keys != 0 || width == 0 || width % 2 != 0 || value_width != width {
+    if keys == 0 || !queries.is_multiple_of(keys) || width == 0 || !width.is_multiple_of(2) || value_width != width {
         let message = format!("{queries} heads, {keys} of keys, {width} and {value_width} wide, do not fit together");
         return Err(Error::new(Kind::Corrupt, message));
     }

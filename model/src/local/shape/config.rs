@@ -243,7 +243,7 @@ impl Config {
             reason = "widths are small, and what is cut off is meant to be"
         )]
         let dimensions = (width as f64 * share) as usize;
-        if dimensions > width || dimensions == 0 || dimensions % 2 != 0 {
+        if dimensions > width || dimensions == 0 || !dimensions.is_multiple_of(2) {
             return Err(corrupt(format!("{dimensions} components cannot be turned of {width}")));
         }
         let default = match self.family {

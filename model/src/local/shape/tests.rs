@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A configuration with some fields set; null removes one.
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes a value at each call")]
 fn config(fields: Value) -> Result<Config> {
     let mut all = json!({
         "model_type": "qwen3", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
