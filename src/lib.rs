@@ -57,7 +57,8 @@
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
 //! | `docling` | PDF and Word | |
 //! | `code` | structure of source code | |
-//! | `full` | all of them | |
+//! | `full` | all of these | |
+//! | `gpu` | local models on GPUs; needs `--features gpu/cuda`, or candle-core with `cuda` or `metal` beside it | |
 //!
 //! This crate only brings the others together: [`mod@model`] speaks with language models, [`agent`] runs graphs of steps
 //! durably, [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and answers.

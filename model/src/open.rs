@@ -41,6 +41,8 @@ pub fn model(name: impl Into<String>) -> Open {
         timeouts: Timeouts::default(),
         #[cfg(feature = "candle")]
         window_tokens: None,
+        #[cfg(feature = "candle")]
+        device: None,
         #[cfg(feature = "hub")]
         hub: None,
     }
@@ -63,6 +65,8 @@ pub struct Open {
     pub(crate) timeouts: Timeouts,
     #[cfg(feature = "candle")]
     pub(crate) window_tokens: Option<usize>,
+    #[cfg(feature = "candle")]
+    pub(crate) device: Option<crate::local::Device>,
     #[cfg(feature = "hub")]
     pub(crate) hub: Option<crate::hub::Hub>,
 }
@@ -113,6 +117,14 @@ impl Open {
         self
     }
 
+    /// Sets what a local model runs on; what [`Device::from_environment`](crate::local::Device::from_environment) chooses unless
+    /// said.
+    #[cfg(feature = "candle")]
+    pub fn device(mut self, device: crate::local::Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
     /// Says where models of the name `hf:…` are kept and fetched; where the environment says unless said.
     #[cfg(feature = "hub")]
     pub fn hub(mut self, hub: crate::hub::Hub) -> Self {
@@ -146,8 +158,13 @@ impl Open {
             _ => name.model().into(),
         };
         let window = self.window_tokens.unwrap_or(crate::local::WINDOW_TOKENS);
+        let device = self.device;
+        let open = move || match device {
+            Some(device) => crate::local::Local::open_on(path, window, device),
+            None => crate::local::Local::open(path, window),
+        };
         // It is read whole, which takes a moment.
-        let opened = tokio::task::spawn_blocking(move || crate::local::Local::open(path, window)).await;
+        let opened = tokio::task::spawn_blocking(open).await;
         let local = opened.map_err(|error| Error::from_source(crate::Kind::Internal, error))??;
         Ok(Model::new(name, local))
     }

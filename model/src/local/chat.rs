@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::mpsc;
 
 use super::constrain::{Constraint, Grammars};
-use super::decoder::Decoder;
+use super::device::Device;
 use super::dialect::Dialect;
 use super::engine::{Counters, Engine, Job, Said};
 use super::folder::Folder;
 use super::gguf::Gguf;
+use super::machine::Machine;
 use super::prompt::tokens;
 use super::sample::{Defaults, Sampler, Sampling};
-use super::shape::context_of;
+use super::shape::{Shape, context_of};
 use super::stop::StopWords;
 use super::template::{Names, Template};
 use super::tokenizer::{Tokenizer, Utf8};
@@ -50,18 +51,28 @@ struct Inner {
 /// What is open, so that it is opened once.
 static OPEN: Mutex<Option<Open>> = Mutex::new(None);
 
-/// By file and window.
-type Open = HashMap<(PathBuf, usize), Weak<Inner>>;
+/// By file, window and device.
+type Open = HashMap<(PathBuf, usize, Device), Weak<Inner>>;
 
 impl Local {
-    /// Opens a GGUF file, or a folder of safetensors as transformers saves it, for conversations of at most so many tokens;
-    /// one that is open already is shared. It reads all of the weights, so it belongs on a thread that may wait.
+    /// Opens a GGUF file, or a folder of safetensors as transformers saves it, for conversations of at most so many tokens,
+    /// on the device that [`Device::from_environment`] chooses; one that is open already is shared. It reads all of the
+    /// weights, so it belongs on a thread that may wait.
     ///
     /// # Errors
-    /// `NotFound` and `Io` if it cannot be read; `BadInput` if it is none that can be run; `Corrupt` if it is damaged.
+    /// `NotFound` and `Io` if it cannot be read; `BadInput` if it is none that can be run; `Corrupt` if it is damaged; `Limit` if
+    /// it does not fit; `Config` if there is no such device.
     pub fn open(path: impl AsRef<Path>, window: usize) -> Result<Self> {
+        Self::open_on(path, window, Device::from_environment()?)
+    }
+
+    /// Does the same on a device.
+    ///
+    /// # Errors
+    /// As [`Local::open`].
+    pub fn open_on(path: impl AsRef<Path>, window: usize, device: Device) -> Result<Self> {
         let path = path.as_ref();
-        let key = (path.canonicalize().unwrap_or_else(|_| path.to_owned()), window);
+        let key = (path.canonicalize().unwrap_or_else(|_| path.to_owned()), window, device);
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let open = open.get_or_insert_default();
         open.retain(|_, model| model.strong_count() > 0);
@@ -69,9 +80,9 @@ impl Local {
             return Ok(Self(model));
         }
         let parts = if path.is_dir() {
-            Parts::of_folder(&Folder::open(path)?, window)
+            Parts::of_folder(&Folder::open(path)?, window, device)
         } else {
-            Parts::of_gguf(&Gguf::open(path)?, window)
+            Parts::of_gguf(&Gguf::open(path)?, window, device)
         };
         let model = parts.and_then(|parts| Inner::new(path, parts));
         let model = Arc::new(model.context(|| format!("opening the model `{}`", path.display()))?);
@@ -95,29 +106,29 @@ impl Local {
 /// What a model is made of.
 struct Parts {
     window: usize,
-    decoder: Decoder,
+    machine: Box<dyn Machine>,
     tokenizer: Tokenizer,
     template: Option<String>,
     defaults: Defaults,
 }
 
 impl Parts {
-    fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
+    fn of_gguf(gguf: &Gguf, window: usize, device: Device) -> Result<Self> {
         let window = window.min(context_of(gguf)?);
         Ok(Self {
             window,
-            decoder: Decoder::of_gguf(gguf, window)?,
+            machine: device.machine(Shape::of_gguf(gguf, window)?, gguf)?,
             tokenizer: Tokenizer::from_gguf(gguf)?,
             template: gguf.text("tokenizer.chat_template")?.map(str::to_owned),
             defaults: Defaults::default(),
         })
     }
 
-    fn of_folder(folder: &Folder, window: usize) -> Result<Self> {
+    fn of_folder(folder: &Folder, window: usize, device: Device) -> Result<Self> {
         let window = window.min(folder.config().context()?);
         Ok(Self {
             window,
-            decoder: Decoder::of_folder(folder, window)?,
+            machine: device.machine(Shape::of_config(folder.config(), window)?, folder)?,
             tokenizer: Tokenizer::from_folder(folder.path())?,
             template: folder.template()?,
             defaults: folder.defaults()?,
@@ -127,10 +138,10 @@ impl Parts {
 
 impl Inner {
     fn new(path: &Path, parts: Parts) -> Result<Self> {
-        let Parts { window, decoder, tokenizer, template: source, defaults } = parts;
+        let Parts { window, machine, tokenizer, template: source, defaults } = parts;
         let words = tokenizer.vocabulary().len();
-        if words > decoder.shape.vocabulary {
-            let message = format!("it names {words} tokens, and has scores for {}", decoder.shape.vocabulary);
+        if words > machine.shape().vocabulary {
+            let message = format!("it names {words} tokens, and has scores for {}", machine.shape().vocabulary);
             return Err(Error::new(Kind::Corrupt, message));
         }
         let names = Names {
@@ -144,7 +155,7 @@ impl Inner {
         let grammars = Grammars::with_tokenizer(tokenizer.vocabulary().clone(), move |text| {
             encoder.encode(text, super::tokenizer::Markers::Text).unwrap_or_default()
         })?;
-        let engine = Engine::start(decoder, tokenizer.vocabulary().clone(), window)?;
+        let engine = Engine::start(machine, tokenizer.vocabulary().clone(), window)?;
         Ok(Self {
             path: path.to_owned(),
             template_text: source.unwrap_or_default(),

@@ -4,12 +4,10 @@
 use rayon::prelude::*;
 
 use super::cache::{BlockId, Cache};
-use super::folder::Folder;
-use super::gguf::Gguf;
 use super::kernels::{Activations, Attention, BLOCK_TOKENS, Matrix, Out, Stored, Tier};
 use super::memory;
 use super::shape::{Activation, Rotation, Shape};
-use super::weights::{Layer, Tensors, Weights};
+use super::weights::{Layer, Packed, Tensors, Weights};
 use crate::Result;
 
 /// A decoder with its weights.
@@ -52,11 +50,11 @@ pub(super) struct Scratch {
 
 /// Neighbouring rows of one sequence.
 #[derive(Debug, Clone, Copy)]
-struct Run {
-    first: usize,
-    rows: usize,
-    sequence: usize,
-    position: usize,
+pub(super) struct Run {
+    pub(super) first: usize,
+    pub(super) rows: usize,
+    pub(super) sequence: usize,
+    pub(super) position: usize,
 }
 
 /// Keys and values of the blocks that a run looks at.
@@ -74,19 +72,10 @@ struct Place {
 const LANES: usize = 16;
 
 impl Decoder {
-    /// Opens the decoder of a file, for sequences of at most `window` tokens.
-    pub(super) fn of_gguf(gguf: &Gguf, window: usize) -> Result<Self> {
-        Self::new(Shape::of_gguf(gguf, window)?, gguf)
-    }
-
-    /// Opens the decoder of a folder, for sequences of at most `window` tokens.
-    pub(super) fn of_folder(folder: &Folder, window: usize) -> Result<Self> {
-        Self::new(Shape::of_config(folder.config(), window)?, folder)
-    }
-
-    fn new(shape: Shape, tensors: &dyn Tensors) -> Result<Self> {
+    /// Packs the weights of a model.
+    pub(super) fn new(shape: Shape, tensors: &dyn Tensors) -> Result<Self> {
         memory::needs(tensors.bytes())?;
-        let weights = Weights::new(tensors, &shape)?;
+        let weights = Weights::new(tensors, &shape, &Packed)?;
         Ok(Self { shape, weights, tier: Tier::best() })
     }
 
@@ -333,7 +322,7 @@ impl Decoder {
 }
 
 /// Finds the runs of rows of one sequence.
-fn runs(rows: &[Row]) -> Vec<Run> {
+pub(super) fn runs(rows: &[Row]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         match runs.last_mut() {
@@ -345,7 +334,7 @@ fn runs(rows: &[Row]) -> Vec<Run> {
 }
 
 /// Cosines and sines of each row, in turn.
-fn turns(rotation: &Rotation, rows: &[Row]) -> Vec<f32> {
+pub(super) fn turns(rotation: &Rotation, rows: &[Row]) -> Vec<f32> {
     let mut turns = Vec::with_capacity(rows.len() * rotation.frequencies.len() * 2);
     for row in rows {
         for frequency in &rotation.frequencies {

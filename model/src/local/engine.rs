@@ -15,11 +15,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
 use self::blocks::Blocks;
-use super::cache::{BlockId, Cache};
+use super::cache::BlockId;
 use super::constrain::Matcher;
-use super::decoder::{Batch, Decoder, Row, Scratch};
+use super::decoder::{Batch, Row};
 use super::kernels::BLOCK_TOKENS;
-use super::memory;
+use super::machine::Machine;
 use super::sample::Sampler;
 use super::vocabulary::Vocabulary;
 use crate::{Error, Kind, Result};
@@ -30,8 +30,6 @@ const BATCH_ROWS: usize = 512;
 const SEQUENCES_MAX: usize = 32;
 /// Jobs that wait; more are refused.
 const WAITING_MAX: usize = 256;
-/// Memory of the cache.
-const CACHE_BYTES_MAX: usize = 4 << 30;
 /// Windows that the cache holds, so that conversations find what they had read.
 const WINDOWS_MAX: usize = 4;
 /// How long the thread waits for someone who does not take tokens before it looks again.
@@ -88,21 +86,15 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Starts the thread.
-    pub(super) fn start(decoder: Decoder, vocabulary: Arc<Vocabulary>, window: usize) -> Result<Self> {
-        let block = Cache::<u16>::block_bytes(decoder.shape.heads, decoder.shape.layers.len());
+    pub(super) fn start(mut machine: Box<dyn Machine>, vocabulary: Arc<Vocabulary>, window: usize) -> Result<Self> {
         let needed = window.div_ceil(BLOCK_TOKENS);
-        memory::needs((needed * block) as u64)?;
-        // Half of what is left is for others.
-        let free = memory::available().map_or(usize::MAX, |free| usize::try_from(free / 2).unwrap_or(usize::MAX));
-        let most = (CACHE_BYTES_MAX.min(free) / block).min(WINDOWS_MAX * needed).max(needed);
+        let most = machine.prepare(needed, WINDOWS_MAX * needed)?;
         let (jobs, receiver) = mpsc::sync_channel(WAITING_MAX);
         let counts = Arc::new(Counts::default());
         let mut running = Running {
-            cache: decoder.cache(),
-            decoder,
+            machine,
             vocabulary,
             blocks: Blocks::new(most),
-            scratch: Scratch::default(),
             sequences: Vec::new(),
             waiting: VecDeque::new(),
             counts: Arc::clone(&counts),
@@ -152,11 +144,9 @@ impl fmt::Debug for Engine {
 
 /// What the thread holds.
 struct Running {
-    decoder: Decoder,
+    machine: Box<dyn Machine>,
     vocabulary: Arc<Vocabulary>,
-    cache: Cache,
     blocks: Blocks,
-    scratch: Scratch,
     sequences: Vec<Sequence>,
     waiting: VecDeque<Job>,
     counts: Arc<Counts>,
@@ -242,17 +232,10 @@ impl Running {
 
     /// One pass: the next tokens of all sequences.
     fn pass(&mut self) {
-        let parts = self.plan();
+        let mut parts = self.plan();
+        parts.retain(|(index, count)| self.make_room(*index, *count));
         if parts.is_empty() {
             return;
-        }
-        for (index, count) in &parts {
-            let sequence = &mut self.sequences[*index];
-            while sequence.blocks.len() * BLOCK_TOKENS < sequence.read + count {
-                let block = self.blocks.take(&mut self.cache);
-                sequence.blocks.push(block);
-                sequence.reserved = sequence.reserved.saturating_sub(1);
-            }
         }
         let mut batch = Batch::default();
         for (part, (index, count)) in parts.iter().enumerate() {
@@ -263,12 +246,32 @@ impl Running {
                 batch.rows.push(Row { token: sequence.tokens[position], sequence: part, position, is_wanted });
             }
         }
-        let (decoder, cache, scratch) = (&self.decoder, &mut self.cache, &mut self.scratch);
-        // Within the pool, a parallel loop costs a microsecond and not a wake-up.
-        let scores = rayon::scope(|_| decoder.forward(&batch, cache, scratch));
+        let scores = self.machine.forward(&batch);
         drop(batch);
         self.counts.passes.fetch_add(1, Ordering::Relaxed);
-        self.note(&parts, scores);
+        match scores {
+            Ok(scores) => self.note(&parts, scores),
+            Err(error) => {
+                let failed = |index: &usize| self.sequences[*index].fail(&error);
+                parts.iter().map(|(index, _)| index).for_each(failed);
+            }
+        }
+    }
+
+    /// Takes blocks for the next tokens of a sequence. False if there are none, and it is over.
+    fn make_room(&mut self, index: usize, count: usize) -> bool {
+        let sequence = &mut self.sequences[index];
+        while sequence.blocks.len() * BLOCK_TOKENS < sequence.read + count {
+            match self.blocks.take(&mut *self.machine) {
+                Ok(block) => sequence.blocks.push(block),
+                Err(error) => {
+                    sequence.fail(&error);
+                    return false;
+                }
+            }
+            sequence.reserved = sequence.reserved.saturating_sub(1);
+        }
+        true
     }
 
     /// Chooses how many tokens of which sequences are next. Each answer gets its token; prompts share the rest evenly.
@@ -328,7 +331,7 @@ impl Running {
     /// Hands on what came out of a pass.
     fn note(&mut self, parts: &[(usize, usize)], scores: Vec<f32>) {
         let mut scores = scores;
-        let mut rows = scores.chunks_mut(self.decoder.shape.vocabulary);
+        let mut rows = scores.chunks_mut(self.machine.shape().vocabulary);
         for (index, count) in parts {
             let sequence = &mut self.sequences[*index];
             let begin = sequence.read;
@@ -366,6 +369,12 @@ impl Sequence {
     fn say(&mut self, said: Result<Said>) {
         // There is room; whoever hung up is let go before the next pass.
         let _ = self.job.said.try_send(said);
+    }
+
+    /// Ends with an error, which others may have met as well.
+    fn fail(&mut self, error: &Error) {
+        self.is_over = true;
+        self.say(Err(Error::new(error.kind(), error.message())));
     }
 
     /// Chooses the next token by its scores. True if one was said.

@@ -44,54 +44,83 @@ impl Tensors for Gguf {
     }
 }
 
+/// How weights are held where they are used.
+pub(super) trait Hold {
+    type Matrix;
+    type Row;
+
+    /// Takes a matrix.
+    fn matrix(&self, tensor: &TensorView) -> Result<Self::Matrix>;
+
+    /// Takes a row.
+    fn row(&self, row: Vec<f32>) -> Result<Self::Row>;
+}
+
+/// Weights packed for the kernels.
+#[derive(Debug)]
+pub(super) struct Packed;
+
+impl Hold for Packed {
+    type Matrix = Matrix;
+    type Row = Vec<f32>;
+
+    fn matrix(&self, tensor: &TensorView) -> Result<Matrix> {
+        Ok(Matrix::new(tensor))
+    }
+
+    fn row(&self, row: Vec<f32>) -> Result<Vec<f32>> {
+        Ok(row)
+    }
+}
+
 /// The weights of a decoder.
 #[derive(Debug)]
-pub(super) struct Weights {
-    pub(super) embeddings: Embeddings,
-    pub(super) layers: Vec<Layer>,
-    pub(super) norm: Vec<f32>,
+pub(super) struct Weights<M = Matrix, R = Vec<f32>> {
+    pub(super) embeddings: Embeddings<M>,
+    pub(super) layers: Vec<Layer<M, R>>,
+    pub(super) norm: R,
     /// None if the embeddings serve for it.
-    output: Option<Matrix>,
+    output: Option<M>,
 }
 
 /// What tokens begin as.
 #[derive(Debug)]
-pub(super) enum Embeddings {
+pub(super) enum Embeddings<M = Matrix> {
     /// Also makes the scores of the next token.
-    Packed(Matrix),
+    Packed(M),
     /// Read where they lie.
     Stored(TensorView),
 }
 
 /// The weights of a layer.
 #[derive(Debug)]
-pub(super) struct Layer {
-    pub(super) attention_norm: Vec<f32>,
+pub(super) struct Layer<M = Matrix, R = Vec<f32>> {
+    pub(super) attention_norm: R,
     /// Queries, keys and values: one matrix each, or one for all.
-    pub(super) attention_in: Vec<Matrix>,
+    pub(super) attention_in: Vec<M>,
     /// Beside each of them.
-    pub(super) attention_bias: Option<[Vec<f32>; 3]>,
-    pub(super) query_norm: Option<Vec<f32>>,
-    pub(super) key_norm: Option<Vec<f32>>,
-    pub(super) attention_out: Matrix,
-    pub(super) attention_post_norm: Option<Vec<f32>>,
-    pub(super) inner_norm: Vec<f32>,
+    pub(super) attention_bias: Option<[R; 3]>,
+    pub(super) query_norm: Option<R>,
+    pub(super) key_norm: Option<R>,
+    pub(super) attention_out: M,
+    pub(super) attention_post_norm: Option<R>,
+    pub(super) inner_norm: R,
     /// Gate and value: one matrix each, or one for both.
-    pub(super) inner_in: Vec<Matrix>,
-    pub(super) inner_out: Matrix,
-    pub(super) inner_post_norm: Option<Vec<f32>>,
+    pub(super) inner_in: Vec<M>,
+    pub(super) inner_out: M,
+    pub(super) inner_post_norm: Option<R>,
 }
 
-impl Weights {
-    /// Packs the weights of a model.
-    pub(super) fn new(tensors: &dyn Tensors, shape: &Shape) -> Result<Self> {
-        let source = Source { tensors, taken: RefCell::default() };
+impl<M, R> Weights<M, R> {
+    /// Takes the weights of a model.
+    pub(super) fn new(tensors: &dyn Tensors, shape: &Shape, hold: &dyn Hold<Matrix = M, Row = R>) -> Result<Self> {
+        let source = Source { tensors, hold, taken: RefCell::default() };
         let layers = (0..shape.layers.len()).map(|layer| Layer::new(&source, shape, layer)).collect::<Result<_>>()?;
         let output = source.matrix_if("output.weight", shape.vocabulary, shape.width)?;
         let embeddings = source.tensor("token_embd.weight", &[shape.vocabulary, shape.width])?;
         let embeddings = match &output {
             Some(_) => Embeddings::Stored(embeddings),
-            None => Embeddings::Packed(Matrix::new(&embeddings)),
+            None => Embeddings::Packed(hold.matrix(&embeddings)?),
         };
         let norm = source.row("output_norm.weight", shape.width)?;
         source.finish(shape)?;
@@ -99,7 +128,7 @@ impl Weights {
     }
 
     /// Returns what makes the scores of the next token.
-    pub(super) fn output(&self) -> &Matrix {
+    pub(super) fn output(&self) -> &M {
         match (&self.output, &self.embeddings) {
             (Some(output), _) | (None, Embeddings::Packed(output)) => output,
             (None, Embeddings::Stored(_)) => unreachable!("`new` packs embeddings that serve for the output"),
@@ -112,16 +141,19 @@ impl Embeddings {
     pub(super) fn row(&self, token: usize, out: &mut [f32]) {
         match self {
             Self::Packed(matrix) => matrix.row(token, out),
-            Self::Stored(tensor) => {
-                let size = tensor.bytes.len() / tensor.shape[0];
-                read_row(tensor.kind, &tensor.bytes[token * size..(token + 1) * size], out);
-            }
+            Self::Stored(tensor) => tensor_row(tensor, token, out),
         }
     }
 }
 
-impl Layer {
-    fn new(source: &Source<'_>, shape: &Shape, layer: usize) -> Result<Self> {
+/// Reads a row of a tensor where it lies.
+pub(super) fn tensor_row(tensor: &TensorView, row: usize, out: &mut [f32]) {
+    let size = tensor.bytes.len() / tensor.shape[0];
+    read_row(tensor.kind, &tensor.bytes[row * size..(row + 1) * size], out);
+}
+
+impl<M, R> Layer<M, R> {
+    fn new(source: &Source<'_, M, R>, shape: &Shape, layer: usize) -> Result<Self> {
         let name = |name: &str| format!("blk.{layer}.{name}");
         let (width, inner, heads) = (shape.width, shape.inner, shape.heads);
         let (queries, keys) = (heads.queries * heads.width, heads.keys * heads.width);
@@ -161,12 +193,13 @@ impl Layer {
 }
 
 /// A model, and what was taken of it.
-struct Source<'a> {
+struct Source<'a, M, R> {
     tensors: &'a dyn Tensors,
+    hold: &'a dyn Hold<Matrix = M, Row = R>,
     taken: RefCell<BTreeSet<String>>,
 }
 
-impl Source<'_> {
+impl<M, R> Source<'_, M, R> {
     fn tensor_if(&self, name: &str, shape: &[usize]) -> Result<Option<TensorView>> {
         let Some(tensor) = self.tensors.tensor(name) else { return Ok(None) };
         let called = self.tensors.called(name);
@@ -187,22 +220,22 @@ impl Source<'_> {
         self.tensor_if(name, shape)?.ok_or_else(|| self.lacks(name))
     }
 
-    fn matrix_if(&self, name: &str, outputs: usize, inputs: usize) -> Result<Option<Matrix>> {
-        Ok(self.tensor_if(name, &[outputs, inputs])?.map(|tensor| Matrix::new(&tensor)))
+    fn matrix_if(&self, name: &str, outputs: usize, inputs: usize) -> Result<Option<M>> {
+        self.tensor_if(name, &[outputs, inputs])?.map(|tensor| self.hold.matrix(&tensor)).transpose()
     }
 
-    fn matrix(&self, name: &str, outputs: usize, inputs: usize) -> Result<Matrix> {
-        Ok(Matrix::new(&self.tensor(name, &[outputs, inputs])?))
+    fn matrix(&self, name: &str, outputs: usize, inputs: usize) -> Result<M> {
+        self.hold.matrix(&self.tensor(name, &[outputs, inputs])?)
     }
 
-    fn row_if(&self, name: &str, len: usize) -> Result<Option<Vec<f32>>> {
+    fn row_if(&self, name: &str, len: usize) -> Result<Option<R>> {
         let Some(tensor) = self.tensor_if(name, &[len])? else { return Ok(None) };
         let mut row = vec![0.0; len];
         read_row(tensor.kind, &tensor.bytes, &mut row);
-        Ok(Some(row))
+        self.hold.row(row).map(Some)
     }
 
-    fn row(&self, name: &str, len: usize) -> Result<Vec<f32>> {
+    fn row(&self, name: &str, len: usize) -> Result<R> {
         self.row_if(name, len)?.ok_or_else(|| self.lacks(name))
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::local::cache::{BlockId, Cache};
+use crate::Result;
+use crate::local::cache::BlockId;
+use crate::local::machine::Machine;
 
 /// The name of the block before, and the tokens of this one.
 type Key = (Option<u64>, Box<[u32]>);
@@ -59,28 +61,31 @@ impl Blocks {
         }
     }
 
-    /// Returns a block to write to. One was promised, so there is one.
-    pub(super) fn take(&mut self, cache: &mut Cache) -> BlockId {
+    /// Returns a block to write to. One was promised, so there is one, unless the machine has less memory than it said.
+    pub(super) fn take(&mut self, machine: &mut dyn Machine) -> Result<BlockId> {
         let block = match self.free.pop() {
             Some(block) => block,
-            None if cache.len() < self.most => {
-                self.slots.push(Slot::default());
-                cache.grow()
-            }
-            None => self.forget(),
+            None if machine.blocks() < self.most => match machine.grow() {
+                Ok(block) => {
+                    self.slots.push(Slot::default());
+                    block
+                }
+                Err(error) => self.forget().ok_or(error)?,
+            },
+            None => self.forget().expect("fewer blocks are promised than there are"),
         };
         self.slots[block].users = 1;
-        block
+        Ok(block)
     }
 
-    /// Gives up the block that was not used for longest.
-    fn forget(&mut self) -> BlockId {
+    /// Gives up the block that was not used for longest, if one is not in use.
+    fn forget(&mut self) -> Option<BlockId> {
         let unused = self.slots.iter().enumerate().filter(|(_, slot)| slot.users == 0);
-        let (block, _) = unused.min_by_key(|(_, slot)| slot.used).expect("fewer blocks are promised than there are");
+        let (block, _) = unused.min_by_key(|(_, slot)| slot.used)?;
         if let Some((_, key)) = self.slots[block].known.take() {
             self.known.remove(&key);
         }
-        block
+        Some(block)
     }
 
     fn name(&self, block: Option<BlockId>) -> Option<Option<u64>> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::local::decoder::Decoder;
+use crate::local::shape::Shape;
 
 /// Copies the smallest Llama of the fixtures.
 fn copied() -> tempfile::TempDir {
@@ -18,7 +19,7 @@ fn copied() -> tempfile::TempDir {
 }
 
 fn opened(folder: &Path) -> Result<Decoder> {
-    Folder::open(folder).and_then(|folder| Decoder::of_folder(&folder, 100))
+    Folder::open(folder).and_then(|folder| Decoder::new(Shape::of_config(folder.config(), 100)?, &folder))
 }
 
 /// A safetensors file of one tensor.

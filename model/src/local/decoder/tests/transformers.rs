@@ -26,19 +26,18 @@ struct Case {
 /// How far a score may be off; scores spread over some three and a half.
 const OFF_MAX: f32 = 1e-3;
 
-fn hold(path: &Path) -> Vec<String> {
+fn hold(path: &Path, open: Open) -> Vec<String> {
     let text = std::fs::read_to_string(path.join("expected.json")).expect("it can be read");
     let Expected { cases } = serde_json::from_str(&text).expect("it has the form of an expectation");
     let folder = Folder::open(path).expect("the folder can be read");
-    cases.iter().filter_map(|case| hold_case(&folder, case)).collect()
+    cases.iter().filter_map(|case| hold_case(&folder, case, open)).collect()
 }
 
 /// Returns what differs, if anything.
-fn hold_case(folder: &Folder, case: &Case) -> Option<String> {
+fn hold_case(folder: &Folder, case: &Case, open: Open) -> Option<String> {
     let Case { case, prompt, greedy, margins, stride, positions } = case;
-    let decoder = Decoder::of_folder(folder, prompt.len() + greedy.len()).expect("it can be run");
-    // transformers does not round what it keeps of tokens either.
-    let mut runner: Runner<f32> = Runner::new(decoder, 1);
+    let machine = of_folder(folder, prompt.len() + greedy.len(), open).expect("it can be run");
+    let mut runner = Runner::new(machine, 1);
     let scores = runner.read(&[(0, prompt)]);
     let offs: Vec<f32> = positions
         .iter()
@@ -67,14 +66,25 @@ fn hold_case(folder: &Folder, case: &Case) -> Option<String> {
     (same < offs.len() || said < greedy.len()).then_some(line)
 }
 
-#[test]
-fn models_say_what_transformers_says() {
+fn hold_all(open: Open) {
     let fixtures = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity/fixtures/hf"));
     let folders = std::env::var_os("LOREWELL_PARITY_HF").map_or(fixtures, PathBuf::from);
     let entries =
         std::fs::read_dir(folders).expect("it can be read").map(|entry| entry.expect("it can be read").path());
     let mut folders: Vec<_> = entries.filter(|folder| folder.join("expected.json").is_file()).collect();
     folders.sort();
-    let faults: Vec<_> = folders.iter().flat_map(|folder| hold(folder)).collect();
+    let faults: Vec<_> = folders.iter().flat_map(|folder| hold(folder, open)).collect();
     assert!(folders.len() > 7 && faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn models_say_what_transformers_says() {
+    // transformers does not round what it keeps of tokens either.
+    hold_all(exact_kernels);
+}
+
+#[test]
+#[cfg(feature = "gpu")]
+fn models_say_on_a_device_what_transformers_says() {
+    hold_all(guest);
 }
