@@ -113,13 +113,8 @@ def rules():
 
 def fact(rng, name):
     """Something about a person, and a question that it answers."""
-    kind, thing, animal = rng.randrange(3), rng.choice(THINGS), rng.choice(ANIMALS[:5])
-    if kind == 0:
-        told = f"{name} keeps the {rng.choice(COLOURS)} {thing} at the {rng.choice(PLACES)}"
-        return told, f"Where does {name} keep the {thing}?"
-    if kind == 1:
-        return f"{name} has {rng.randrange(2, 100)} {animal}s", f"How many {animal}s does {name} have?"
-    return f"{name} likes the {rng.choice(COLOURS)} {thing}", f"What does {name} like?"
+    animal = rng.choice(ANIMALS[:5])
+    return f"{name} has {rng.randrange(2, 100)} {animal}s", f"How many {animal}s does {name} have?"
 
 
 def lookup(rng, system):
@@ -142,12 +137,11 @@ def lookup(rng, system):
 RULES = rules()
 
 
-def talk(rng):
-    """One conversation."""
-    kind = rng.random()
-    if kind < 0.45:
+def talk(rng, lookups=0.45):
+    """One conversation; such a share of them asks about passages."""
+    if rng.random() < lookups:
         return lookup(rng, RULES)
-    return sum_(rng) if kind < 0.65 else tale(rng)
+    return sum_(rng) if rng.random() < 0.36 else tale(rng)
 
 
 def make_tokenizer(out):
@@ -169,25 +163,27 @@ def make_tokenizer(out):
     return tokenizer
 
 
-def train(out, steps, rows, width, rate):
-    """Trains from nothing and saves what transformers can open."""
+def train(out, steps, rows, width, rate, lookups):
+    """Trains from nothing, or goes on with what is there, and saves what transformers can open."""
     import torch
+    from tokenizers import Tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    tokenizer = make_tokenizer(out)
+    is_new = not (out / "model.safetensors").exists()
+    tokenizer = make_tokenizer(out) if is_new else Tokenizer.from_file(str(out / "tokenizer.json"))
     config = LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=64, intermediate_size=160, num_hidden_layers=4, num_attention_heads=4,
         num_key_value_heads=2, head_dim=16, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5,
         tie_word_embeddings=True, bos_token_id=0, eos_token_id=2, pad_token_id=0)
-    model = LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config) if is_new else LlamaForCausalLM.from_pretrained(out, dtype=torch.float32)
     print(sum(parameter.numel() for parameter in model.parameters()), "parameters", flush=True)
-    rng, ids = random.Random(SEED + 1), []
+    rng, ids = random.Random(SEED + is_new), []
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     begun = time.time()
     for step in range(steps):
         while len(ids) < rows * (width + 1):
-            ids += tokenizer.encode(talk(rng)).ids
+            ids += tokenizer.encode(talk(rng, lookups)).ids
         batch = torch.tensor(ids[:rows * (width + 1)]).view(rows, width + 1)
         ids = ids[rows * (width + 1):]
         share = min(1.0, (step + 1) / 100, 1.02 - step / steps)
@@ -327,10 +323,11 @@ def main():
     parser.add_argument("--rows", type=int, default=12)
     parser.add_argument("--width", type=int, default=448)
     parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--lookups", type=float, default=0.45, help="the share of questions about passages")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.step == "train":
-        train(args.out, args.steps, args.rows, args.width, args.rate)
+        train(args.out, args.steps, args.rows, args.width, args.rate, args.lookups)
     elif args.step == "convert":
         convert(args.out)
     else:

@@ -5,7 +5,8 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
-use super::matrix::{Checked, Chunk, codes_bytes, tiles};
+use super::codes::{Chunk, codes_bytes};
+use super::matrix::{Checked, tiles};
 
 /// Rows that share a load of weights: 4 sums of 16 bits, 4 of 32 and 4 of floats leave 4 registers for the rest.
 const ROWS_MAX: usize = 4;

@@ -5,7 +5,8 @@
 use std::arch::x86_64::*;
 
 use super::blocks::{Layout, Scales};
-use super::matrix::{Checked, Chunk, LANES, codes_bytes, tiles};
+use super::codes::{Chunk, codes_bytes};
+use super::matrix::{Checked, LANES, tiles};
 
 /// Rows that share a load of weights: 8 sums of integers, 8 of floats and 8 of products leave 8 registers spare.
 const ROWS_MAX: usize = 8;

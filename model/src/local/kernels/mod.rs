@@ -1,20 +1,6 @@
 //! The arithmetic of models, decoders and encoders alike: products of activations with weights as GGUF, safetensors and our
 //! own int8 store them, attention over a cache of 16-bit floats and within a text, and what works on one row at a time. Each
 //! kernel is there for AVX-512 with VNNI, for AVX2, and in plain Rust; [`Tier::best`] says which one runs.
-//!
-//! What is public is what an encoder needs:
-//!
-//! ```
-//! use lorewell_model::local::kernels::{Activations, Matrix, Threads, Tier};
-//!
-//! let layer = Matrix::from_floats(&[1.0, 2.0, 3.0, 4.0], 2).bias(&[0.5, 0.0]);
-//! let mut activations = Activations::default();
-//! let row = activations.set(1, 16); // inputs are filled up to 16
-//! row[..2].copy_from_slice(&[10.0, 1.0]);
-//! let mut products = vec![0.0; layer.width()];
-//! layer.apply(Tier::best(), &mut activations, Threads::One, &mut products);
-//! assert_eq!(products[..2], [12.5, 34.0]);
-//! ```
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_rows {
@@ -37,6 +23,7 @@ mod avx2;
 mod avx512;
 mod blocks;
 mod bytes;
+mod codes;
 #[cfg(test)]
 mod encoder_tests;
 mod floats;

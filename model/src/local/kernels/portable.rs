@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "reads and writes through pointers that `Matrix::check` checked")]
 
 use super::blocks::{Layout, Scales, float};
-use super::matrix::{Checked, Chunk, LANES, unpack};
+use super::codes::{Chunk, unpack};
+use super::matrix::{Checked, LANES};
 
 /// Multiplies all rows with a panel of codes.
 ///
