@@ -241,7 +241,7 @@ impl Matrix {
         Self::of(values, outputs, inputs)
     }
 
-    /// Packs floats, one row for each output. Inputs are filled up with zeros to whole [`LANES`].
+    /// Packs floats, one row for each output. Inputs are filled up with zeros to a multiple of [`INPUTS`](Self::INPUTS).
     ///
     /// # Panics
     /// If that is not a whole number of rows.
@@ -257,7 +257,7 @@ impl Matrix {
 
     /// Packs bytes with sign. `codes` has them for [`BYTE_OUTPUTS`](super::BYTE_OUTPUTS) outputs, then for the next: for each
     /// input, those of the outputs beside each other. `scales` has one for [`BYTE_INPUTS`](super::BYTE_INPUTS) of the inputs in
-    /// the same order. Outputs are filled up to whole blocks, and inputs with zeros to whole [`LANES`].
+    /// the same order. Outputs are filled up to whole blocks, and inputs with zeros to a multiple of [`INPUTS`](Self::INPUTS).
     ///
     /// # Panics
     /// If there are not so many of them.
@@ -286,7 +286,7 @@ impl Matrix {
         self
     }
 
-    /// How many columns a row of products takes: outputs, filled up to whole [`LANES`].
+    /// How many columns a row of products takes: outputs, filled up to a multiple of 16.
     #[must_use]
     pub fn width(&self) -> usize {
         self.outputs.next_multiple_of(LANES)
