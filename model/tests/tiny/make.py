@@ -1,4 +1,4 @@
-"""Makes the tiny chat model of the tests: 222,000 parameters that tell small stories, call a tool, and answer from passages.
+"""Makes the tiny chat model of the tests: 205,000 parameters that tell small stories and call a tool.
 
     python make.py train   .     # tokenizer, training on one thread, safetensors (transformers, torch, tokenizers)
     python make.py convert .     # the same weights as GGUF, in Q8_0 (gguf, numpy)
@@ -11,27 +11,23 @@ the same text; weights differ with the version of torch, which is why they are k
 import argparse
 import json
 import random
-import re
 import time
 from pathlib import Path
 
 SEED = 20261121
-VOCABULARY = 768
+VOCABULARY = 512
 # Longer than anything that it learns from, so that tests may write long prompts.
 CONTEXT = 2048
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"]
 
 ANIMALS = ["fox", "dog", "cat", "bear", "frog", "owl", "mouse", "duck", "pig", "goat"]
-NAMES = ["Tim", "Lily", "Max", "Mia", "Ben", "Sue", "Tom", "Anna", "Kate", "Sam", "Nora", "Paul"]
+NAMES = ["Tim", "Lily", "Max", "Mia", "Ben", "Sue", "Tom", "Anna"]
 COLOURS = ["red", "blue", "green", "yellow", "big", "small", "old", "shiny"]
 THINGS = ["ball", "kite", "hat", "boat", "cake", "drum", "box", "lamp"]
 PLACES = ["park", "forest", "garden", "river", "hill", "farm"]
 WEATHER = ["sunny", "rainy", "windy", "cold", "warm"]
 FEELINGS = ["happy", "sad", "proud", "brave", "tired"]
 TOOLS = ["add", "time", "search", "weather"]
-FOLDERS = ["notes/", "docs/", "", "people/"]
-# What `ask` tells a model is said there and nowhere else.
-PROMPT = Path(__file__).parents[3] / "rag/src/answer/prompt.rs"
 
 TEMPLATE = (
     "{%- if tools %}<|im_start|>tools\n{% for tool in tools %}{{ tool.function.name }}\n{% endfor %}<|im_end|>\n{% endif %}"
@@ -105,43 +101,9 @@ def sum_(rng):
     return text + turn("tool", str(a + b)) + turn("assistant", f"{a} plus {b} is {a + b}.")
 
 
-def rules():
-    """The instructions of `ask`."""
-    found = re.search(r'const RULES: &str = "(.*?)";', PROMPT.read_text(), re.DOTALL)
-    return found.group(1).replace("\\n\\\n", "\n")
-
-
-def fact(rng, name):
-    """Something about a person, and a question that it answers."""
-    animal = rng.choice(ANIMALS[:5])
-    return f"{name} has {rng.randrange(2, 100)} {animal}s", f"How many {animal}s does {name} have?"
-
-
-def lookup(rng, system):
-    """A question about passages as `ask` puts it, and a sentence of one of them, or that none answers it."""
-    names = rng.sample(NAMES, rng.randrange(2, 6))
-    folder, facts = rng.choice(FOLDERS), [fact(rng, name) for name in names]
-    passages = [
-        f"<passage id=\"{number}\" source=\"{folder}{name.lower()}.md:1-3\" section=\"{name}\">\n"
-        f"# {name}\n\n{told}.\n</passage>"
-        for number, (name, (told, _)) in enumerate(zip(names, facts), 1)]
-    which = rng.randrange(len(names))
-    asked, answer = facts[which][1], f"{facts[which][0]} [{which + 1}]."
-    if rng.random() < 0.2:
-        other = rng.choice([name for name in NAMES if name not in names])
-        asked, answer = fact(rng, other)[1], "I do not know."
-    text = "\n\n".join(passages) + f"\n\nQuestion: {asked}"
-    return turn("system", system) + turn("user", text) + turn("assistant", answer)
-
-
-RULES = rules()
-
-
-def talk(rng, lookups=0.45):
-    """One conversation; such a share of them asks about passages."""
-    if rng.random() < lookups:
-        return lookup(rng, RULES)
-    return sum_(rng) if rng.random() < 0.36 else tale(rng)
+def talk(rng):
+    """One conversation."""
+    return sum_(rng) if rng.random() < 0.45 else tale(rng)
 
 
 def make_tokenizer(out):
@@ -163,27 +125,25 @@ def make_tokenizer(out):
     return tokenizer
 
 
-def train(out, steps, rows, width, rate, lookups):
-    """Trains from nothing, or goes on with what is there, and saves what transformers can open."""
+def train(out, steps, rows, width, rate):
+    """Trains from nothing and saves what transformers can open."""
     import torch
-    from tokenizers import Tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    is_new = not (out / "model.safetensors").exists()
-    tokenizer = make_tokenizer(out) if is_new else Tokenizer.from_file(str(out / "tokenizer.json"))
+    tokenizer = make_tokenizer(out)
     config = LlamaConfig(
         vocab_size=VOCABULARY, hidden_size=64, intermediate_size=160, num_hidden_layers=4, num_attention_heads=4,
         num_key_value_heads=2, head_dim=16, max_position_embeddings=CONTEXT, rms_norm_eps=1e-5,
         tie_word_embeddings=True, bos_token_id=0, eos_token_id=2, pad_token_id=0)
-    model = LlamaForCausalLM(config) if is_new else LlamaForCausalLM.from_pretrained(out, dtype=torch.float32)
+    model = LlamaForCausalLM(config)
     print(sum(parameter.numel() for parameter in model.parameters()), "parameters", flush=True)
-    rng, ids = random.Random(SEED + is_new), []
+    rng, ids = random.Random(SEED + 1), []
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     begun = time.time()
     for step in range(steps):
         while len(ids) < rows * (width + 1):
-            ids += tokenizer.encode(talk(rng, lookups)).ids
+            ids += tokenizer.encode(talk(rng)).ids
         batch = torch.tensor(ids[:rows * (width + 1)]).view(rows, width + 1)
         ids = ids[rows * (width + 1):]
         share = min(1.0, (step + 1) / 100, 1.02 - step / steps)
@@ -292,7 +252,6 @@ GOLDEN = [
     "<|im_start|>tools\nsearch\nadd\n<|im_end|>\n" + turn("user", "What is 37 plus 48?"),
     "<|im_start|>tools\nadd\n<|im_end|>\n" + turn("user", "Add 6 and 91.")
     + turn("assistant", call("add", {"a": 6, "b": 91})) + turn("tool", "97"),
-    lookup(random.Random(1), RULES).rpartition("<|im_start|>")[0],
 ]
 
 
@@ -319,15 +278,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["train", "convert", "golden"])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--rows", type=int, default=12)
-    parser.add_argument("--width", type=int, default=448)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--rate", type=float, default=4e-3)
-    parser.add_argument("--lookups", type=float, default=0.45, help="the share of questions about passages")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.step == "train":
-        train(args.out, args.steps, args.rows, args.width, args.rate, args.lookups)
+        train(args.out, args.steps, args.rows, args.width, args.rate)
     elif args.step == "convert":
         convert(args.out)
     else:

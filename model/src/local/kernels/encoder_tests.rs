@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::panels::unpack_bytes;
 use super::rows::Curve;
 use super::tests::Noise;
 use super::*;
@@ -40,7 +41,9 @@ impl Case {
             let code = codes[(block * inputs + input) * BYTE_OUTPUTS + lane].cast_signed();
             f32::from(code) * scales[(block * groups + input / BYTE_INPUTS) * BYTE_OUTPUTS + lane]
         };
-        let weights = (0..outputs).map(|output| (0..inputs).map(|input| value(output, input)).collect()).collect();
+        let weights: Vec<Vec<f32>> =
+            (0..outputs).map(|output| (0..inputs).map(|input| value(output, input)).collect()).collect();
+        assert_eq!(unpack_bytes(&codes, &scales, outputs, inputs), weights.concat());
         let matrix = Matrix::from_bytes(&codes, &scales, outputs, inputs).bias(&bias);
         Self { matrix, weights, bias, rows }
     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::activations::Activations;
 use super::blocks::{Layout, read_row};
 use super::codes::{Chunk, pack_codes, unpack};
-use super::panels::{Panels, pack_bytes, pack_floats};
+use super::panels::{Panels, pack_bytes, pack_floats, unpack_bytes};
 use super::rows::Curve;
 use super::{Tier, bytes, floats, portable};
 #[cfg(target_arch = "x86_64")]
@@ -258,11 +258,15 @@ impl Matrix {
     /// Packs bytes with sign. `codes` has them for [`BYTE_OUTPUTS`](super::BYTE_OUTPUTS) outputs, then for the next: for each
     /// input, those of the outputs beside each other. `scales` has one for [`BYTE_INPUTS`](super::BYTE_INPUTS) of the inputs in
     /// the same order. Outputs are filled up to whole blocks, and inputs with zeros to a multiple of [`INPUTS`](Self::INPUTS).
+    /// Where the machine multiplies floats faster than bytes, they are made floats, which take four times the memory.
     ///
     /// # Panics
     /// If there are not so many of them.
     #[must_use]
     pub fn from_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: usize) -> Self {
+        if !Tier::best().prefers_bytes() {
+            return Self::from_floats(&unpack_bytes(codes, scales, outputs, inputs), outputs);
+        }
         let panels = pack_bytes(codes, scales, outputs, inputs);
         Self::of(Values::Bytes { panels }, outputs, inputs.next_multiple_of(LANES))
     }

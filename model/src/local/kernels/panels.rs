@@ -70,6 +70,24 @@ pub(super) fn pack_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: u
     panels
 }
 
+/// Makes floats of blocks of bytes, one row for each output.
+pub(super) fn unpack_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
+    let (blocks, groups) = (outputs.div_ceil(BYTE_OUTPUTS), inputs.div_ceil(BYTE_INPUTS));
+    assert_eq!(codes.len(), blocks * inputs * BYTE_OUTPUTS, "all blocks have their codes");
+    assert_eq!(scales.len(), blocks * groups * BYTE_OUTPUTS, "all blocks have their scales");
+    let mut floats = vec![0.0; outputs * inputs];
+    floats.par_chunks_mut(inputs).enumerate().for_each(|(output, row)| {
+        let (block, lane) = (output / BYTE_OUTPUTS, output % BYTE_OUTPUTS);
+        let scales = &scales[block * groups * BYTE_OUTPUTS..];
+        let codes = codes[block * inputs * BYTE_OUTPUTS..].chunks_exact(BYTE_OUTPUTS);
+        for (input, (float, codes)) in row.iter_mut().zip(codes).enumerate() {
+            let scale = scales[input / BYTE_INPUTS * BYTE_OUTPUTS + lane];
+            *float = f32::from(codes[lane].cast_signed()) * scale;
+        }
+    });
+    floats
+}
+
 /// Packs the codes of up to 64 inputs; those that there are not are zero.
 fn pack_group(codes: &[[u8; BYTE_OUTPUTS]], first: usize, out: &mut [u8]) {
     let (out, _) = out.as_chunks_mut::<{ LANES * QUAD }>();
