@@ -211,9 +211,17 @@ fn compare(path: &str, python: Option<&str>, runs: usize) -> Outcome<()> {
         our_runs.push(ours(path)?);
         their_runs.extend(python.map(|python| theirs(python, path)).transpose()?);
     }
+    if their_runs.is_empty() {
+        println!("  llama.cpp skipped: LOREWELL_PEERS_PYTHON names no Python that has it");
+    }
     println!("  {:44} {:>9}   {:>9}   ratio", "", "ours", "llama.cpp");
     for (name, what) in ROWS {
-        let (ours, theirs) = (median(&our_runs, name), median(&their_runs, name));
+        let ours = median(&our_runs, name);
+        if their_runs.is_empty() {
+            println!("  {what:44} {ours:9.1}");
+            continue;
+        }
+        let theirs = median(&their_runs, name);
         println!("  {what:44} {ours:9.1} / {theirs:9.1} = {:5.2}", ours / theirs);
     }
     let (with, without) = (median(&our_runs, "second_turn"), median(&our_runs, "second_turn_fresh"));
