@@ -49,7 +49,7 @@
 //!
 //! | feature | adds | default |
 //! |---|---|---|
-//! | `candle` | chat models from GGUF files, BERT embedders, on this machine | yes |
+//! | `candle` | chat models from GGUF files and folders of safetensors, BERT embedders, on this machine | yes |
 //! | `remote` | models behind HTTP | yes |
 //! | `hub` | downloads of models, [`model::hub`] | yes |
 //! | `sqlite` | threads of graphs in one file | yes |

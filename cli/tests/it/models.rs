@@ -291,5 +291,6 @@ fn what_a_model_of_this_machine_makes_up_is_not_shown_as_an_answer() {
     let mut command = place.command();
     command.args(["ask", "--model", &model, "--offline", "How long do I have to return a part?"]);
     let run = place.finish(&mut command);
-    assert!(!run.stdout.contains("verified"), "{}", run.transcript());
+    assert!(run.code == 3 && run.stdout == "Your documents do not answer this.\n", "{}", run.transcript());
+    assert!(run.stderr.contains("(no passage supports what the model wrote)"), "{}", run.transcript());
 }

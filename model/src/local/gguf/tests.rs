@@ -75,6 +75,30 @@ fn metadata_and_tensors_are_found() {
     assert_eq!(gguf.number("nothing").unwrap(), None);
 }
 
+/// One of two parts, with one tensor.
+fn part(tensor: &str) -> Vec<u8> {
+    let writer = Writer::header(1, 1).text("split.count").u32(4).u32(2).text(tensor).u32(1).u64(4).u32(0).u64(0);
+    let mut bytes = writer.0;
+    bytes.resize(bytes.len().next_multiple_of(32) + 16, 0);
+    bytes
+}
+
+#[test]
+fn parts_are_read_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (first, second) = (path("m-00001-of-00002.gguf"), path("m-00002-of-00002.gguf"));
+    std::fs::write(&first, part("a")).unwrap();
+    let error = Gguf::open(&first).unwrap_err();
+    assert!(error.kind() == Kind::NotFound && error.to_string().contains("part 2 of 2"), "{error}");
+    std::fs::write(&second, part("b")).unwrap();
+    let gguf = Gguf::open(&first).unwrap();
+    assert_eq!(gguf.tensor_names().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(gguf.tensor("b").unwrap().bytes.len(), 16);
+    let error = Gguf::open(&second).unwrap_err();
+    assert!(error.to_string().contains("name the first one, which ends in `-00001-of-00002.gguf`"), "{error}");
+}
+
 #[test]
 fn every_cut_is_an_error() {
     let whole = sample();
