@@ -23,7 +23,7 @@ fn main() -> Result<()> {
     let dir = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map(PathBuf::from);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let threads = rayon::current_num_threads();
-    println!("{threads} threads, kernels `{}`, load {}", Tier::best().name(), load());
+    println!("{threads} threads, kernels `{}`, load {}", Tier::chosen()?.name(), load());
     let folder = tempfile::tempdir()?;
     for kind in ["f32", "int8"] {
         let mut peer = Peer::start(kind, threads)?;

@@ -28,6 +28,11 @@ pub trait ChatModel: Send + Sync + fmt::Debug {
         let _ = text;
         None
     }
+
+    /// Tells whether the fields `regex` and `grammar` of a request's [`extra`](Request::extra) hold its answers to a form.
+    fn can_constrain(&self) -> bool {
+        false
+    }
 }
 
 /// The events of an answer. [`Event::Finish`] is the last, or an error.

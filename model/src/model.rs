@@ -236,6 +236,10 @@ impl ChatModel for Model {
     fn count_tokens(&self, text: &str) -> Option<usize> {
         self.chat.count_tokens(text)
     }
+
+    fn can_constrain(&self) -> bool {
+        self.chat.can_constrain()
+    }
 }
 
 impl fmt::Debug for Model {

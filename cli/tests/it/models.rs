@@ -284,13 +284,29 @@ fn a_model_of_this_machine_tells_a_story() {
 }
 
 #[test]
-fn what_a_model_of_this_machine_makes_up_is_not_shown_as_an_answer() {
-    // The tiny model tells stories whatever it is asked, and no passage supports them.
+fn a_model_of_this_machine_that_makes_things_up_chooses_among_the_sentences_of_the_documents() {
+    // The tiny model tells stories whatever it is asked, which no passage supports.
     let place = Place::sample();
     let model = format!("gguf:{}", tiny("tiny-Q8_0.gguf"));
-    let mut command = place.command();
-    command.args(["ask", "--model", &model, "--offline", "How long do I have to return a part?"]);
-    let run = place.finish(&mut command);
+    let ask = |question: &str| {
+        let mut command = place.command();
+        command.args(["ask", "--model", &model, "--offline", question]);
+        place.finish(&mut command)
+    };
+    let run = ask("how much is the deposit for a cargo bike?");
+    assert!(run.code == 0, "{}", run.transcript());
+    assert!(run.stdout.contains(" verified"), "{}", run.transcript());
+    assert!(run.stderr.contains("! your documents do not say what the model wrote at first; "), "{}", run.transcript());
+    let run = ask("who won the world cup in 1998?");
     assert!(run.code == 3 && run.stdout == "Your documents do not answer this.\n", "{}", run.transcript());
-    assert!(run.stderr.contains("(no passage supports what the model wrote)"), "{}", run.transcript());
+}
+
+#[test]
+fn a_call_that_nobody_offered_is_shown() {
+    let place = Place::empty();
+    let model = format!("gguf:{}", tiny("tiny-Q8_0.gguf"));
+    let mut command = place.command();
+    command.args(["run", &model, "--offline", "--temperature", "0", "Add 4 and 5."]);
+    let run = place.finish(&mut command);
+    assert!(run.code == 0 && run.stdout.starts_with("<tool_call>"), "{}", run.transcript());
 }

@@ -36,9 +36,9 @@ use lorewell_model::local::kernels::{Threads, Tier};
 /// activations (1.5 MB for MiniLM) stay near the core.
 const BATCH_TOKENS: usize = 256;
 
-/// Version of what is computed with int8 weights; 2 rounds activations too. Vectors of another version are close,
-/// but not the same, so it is part of the fingerprint that indexes and caches know a model by.
-const INT8_ARITHMETIC: u32 = 2;
+/// Version of what is computed with int8 weights; since 2 activations are rounded too, since 3 to 8 bits. Vectors of another
+/// version are close, but not the same, so it is part of the fingerprint that indexes and caches know a model by.
+const INT8_ARITHMETIC: u32 = 3;
 
 impl Embedder {
     /// Opens the all-MiniLM-L6-v2 inside the binary, quantised to int8.
@@ -129,13 +129,13 @@ impl Local {
         let description = Description::read(dir, &config)?;
         let tokenizer = Tokenizer::open(dir)?;
         let fingerprint = fingerprint(&description, &tokenizer::files(dir)?, &shards);
-        Self::new(&description, fingerprint, tokenizer, &shards, Tier::best())
+        Self::new(&description, fingerprint, tokenizer, &shards, Tier::chosen()?)
     }
 
     fn from_quantized(quantized: &Quantized, vocabulary: Bytes, shards: &[Bytes]) -> Result<Self> {
         let tokenizer = Tokenizer::WordPiece(WordPiece::new(vocabulary, quantized.normalizer)?);
         let fingerprint = versioned(&quantized.fingerprint);
-        Self::new(&quantized.description, fingerprint, tokenizer, shards, Tier::best())
+        Self::new(&quantized.description, fingerprint, tokenizer, shards, Tier::chosen()?)
     }
 
     fn new(

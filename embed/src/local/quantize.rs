@@ -18,7 +18,7 @@ use lorewell_model::local::kernels::{BYTE_INPUTS, BYTE_OUTPUTS};
 const SHARD_BYTES_MAX: usize = 9_400_000;
 
 /// Writes an int8 copy of the BERT model in `source` to the new or empty directory `target`, for
-/// [`Embedder::open`](crate::Embedder::open). It is a quarter of the size; its vectors have a cosine of about 0.9998
+/// [`Embedder::open`](crate::Embedder::open). It is a quarter of the size; its vectors have a cosine of about 0.9997
 /// to those of the source.
 ///
 /// # Errors

@@ -153,4 +153,8 @@ impl ChatModel for Budgeted {
     fn count_tokens(&self, text: &str) -> Option<usize> {
         self.inner.count_tokens(text)
     }
+
+    fn can_constrain(&self) -> bool {
+        self.inner.can_constrain()
+    }
 }

@@ -234,6 +234,10 @@ impl ChatModel for Recorded {
     fn count_tokens(&self, text: &str) -> Option<usize> {
         self.inner.count_tokens(text)
     }
+
+    fn can_constrain(&self) -> bool {
+        self.inner.can_constrain()
+    }
 }
 
 /// A recording on its way. One that is dropped before its end is written, too: what was heard of it, and that no more was.

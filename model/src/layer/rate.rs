@@ -222,4 +222,8 @@ impl ChatModel for Paced {
     fn count_tokens(&self, text: &str) -> Option<usize> {
         self.inner.count_tokens(text)
     }
+
+    fn can_constrain(&self) -> bool {
+        self.inner.can_constrain()
+    }
 }

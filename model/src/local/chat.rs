@@ -316,4 +316,8 @@ impl ChatModel for Local {
     fn count_tokens(&self, text: &str) -> Option<usize> {
         self.0.tokenizer.encode(text, super::tokenizer::Markers::Text).ok().map(|tokens| tokens.len())
     }
+
+    fn can_constrain(&self) -> bool {
+        true
+    }
 }

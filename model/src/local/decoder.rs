@@ -76,7 +76,7 @@ impl Decoder {
     pub(super) fn new(shape: Shape, tensors: &dyn Tensors) -> Result<Self> {
         memory::needs(tensors.bytes())?;
         let weights = Weights::new(tensors, &shape, &Packed)?;
-        Ok(Self { shape, weights, tier: Tier::best() })
+        Ok(Self { shape, weights, tier: Tier::chosen()? })
     }
 
     /// Makes an empty cache.

@@ -6,12 +6,13 @@ use std::pin::Pin;
 
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
-use lorewell_model::{Event, Finish, Fold, Model, Result, Usage};
+use lorewell_model::{ChatModel as _, Event, Finish, Fold, Model, Result, Usage};
 use serde::Serialize;
 
+use super::choose;
 use super::claims::{Claims, Passage, Piece};
 use super::prompt::{self, Packed};
-use super::quote::Citation;
+use super::quote::{Citation, Drafted};
 use super::verify::Sources;
 use crate::index::{Index, blocking};
 use crate::search::{Filter, Fusion, Hit, Hits, Meaning};
@@ -51,6 +52,9 @@ pub struct Written {
     pub citations: Vec<Citation>,
     /// Sentences that the passages do not say.
     pub unsupported: Vec<String>,
+    /// Whether the text is sentences of the passages that the model chose when nothing supported its own words, which only
+    /// models can do that [can be held to a form](lorewell_model::ChatModel::can_constrain).
+    pub is_chosen: bool,
     /// Why there is no answer.
     pub abstained: Option<String>,
     /// How many passages the model was shown.
@@ -193,24 +197,35 @@ impl AskRequest {
                 if packed.hits.is_empty() {
                     written.abstained = Some(match found.hits.is_empty() {
                         true => "no passage was found".to_owned(),
-                        false => "none of the passages fits into the tokens allowed for them".to_owned(),
+                        false => prompt::no_room(&self.model, room),
                     });
                 } else {
                     let mut request = prompt::request(&written.question, &packed);
                     request.output_tokens_max = Some(self.output_tokens_max);
-                    let sources = Sources::new(self.index.clone(), self.index.reader().await?);
-                    let mut events = self.model.stream(request);
-                    let mut writing = Writing::new(packed, sources).await?;
-                    while let Some(event) = events.next().await {
-                        let event = event.map_err(|error| error.context(format!("asking `{}`", self.model.name())))?;
-                        if let Some(text) = writing.take(&event).await? {
+                    let (mut next, mut is_second) = (Some(request.clone()), false);
+                    while let Some(asked) = next.take() {
+                        let sources = Sources::new(self.index.clone(), self.index.reader().await?);
+                        let mut events = self.model.stream(asked);
+                        let mut writing = Writing::new(packed.clone(), sources).await?;
+                        while let Some(event) = events.next().await {
+                            let event = event.map_err(|error| error.context(format!("asking `{}`", self.model.name())))?;
+                            if let Some(text) = writing.take(&event).await? {
+                                yield AskEvent::Text { text };
+                            }
+                        }
+                        if let Some(text) = writing.rest().await? {
                             yield AskEvent::Text { text };
                         }
+                        let is_unsupported = writing.finish(&mut written)?;
+                        if is_unsupported && !is_second && self.model.can_constrain() {
+                            let shown = Hits { hits: packed.hits.clone(), ..found.clone() };
+                            let drafted = Drafted::new(&self.index, written.question.clone(), shown).await?;
+                            // Its prompt is the same, so a local model has read it already.
+                            next = choose::form(&drafted).map(|form| request.clone().extra("regex", form));
+                            is_second = next.is_some();
+                        }
                     }
-                    if let Some(text) = writing.rest().await? {
-                        yield AskEvent::Text { text };
-                    }
-                    writing.finish(&mut written)?;
+                    written.is_chosen = is_second && written.abstained.is_none();
                 }
                 written.nearest = found.hits;
                 yield AskEvent::Answer(Box::new(written));
@@ -239,6 +254,7 @@ impl Written {
             text: String::new(),
             citations: Vec::new(),
             unsupported: Vec::new(),
+            is_chosen: false,
             abstained: None,
             used: packed.hits.len(),
             found: found.hits.len(),
@@ -350,12 +366,15 @@ impl Writing {
         Ok(piece.shown("[unsupported]"))
     }
 
-    fn finish(self, written: &mut Written) -> Result<()> {
-        written.usage = self.fold.usage();
+    /// Writes down what came of it, and tells whether the model wrote what no passage supports.
+    fn finish(self, written: &mut Written) -> Result<bool> {
+        written.usage += self.fold.usage();
         let reply = self.fold.reply()?;
         written.is_cut = reply.finish == Finish::Length;
-        written.unsupported = self.unsupported;
+        written.unsupported.extend(self.unsupported);
+        written.abstained = None;
         if self.citations.is_empty() {
+            let mut is_unsupported = false;
             let said = reply.text();
             written.abstained = Some(match reply.finish {
                 Finish::Refused => "the model declined to answer".to_owned(),
@@ -364,13 +383,16 @@ impl Writing {
                 }
                 _ if said.trim().is_empty() => "the model said nothing".to_owned(),
                 _ if prompt::is_abstention(&said) => "the model found no answer in the passages".to_owned(),
-                _ => "no passage supports what the model wrote".to_owned(),
+                _ => {
+                    is_unsupported = true;
+                    "no passage supports what the model wrote".to_owned()
+                }
             });
-            return Ok(());
+            return Ok(is_unsupported);
         }
         written.text = self.text.trim_end().to_owned();
         written.citations = self.citations;
-        Ok(())
+        Ok(false)
     }
 }
 

@@ -1,9 +1,11 @@
 //! From hits to an answer: which sentences say it (`extract`), how well (`support`), and whether a quotation stands in
 //! its source (`citation`, `verify`). `quote` answers with the documents' own sentences; `ask` lets a model write, and
-//! holds what it writes (`claims`) against the passages that it was shown (`prompt`).
+//! holds what it writes (`claims`) against the passages that it was shown (`prompt`); a local model whose own words they do
+//! not support may choose among theirs (`choose`).
 
 mod align;
 mod ask;
+mod choose;
 pub mod citation;
 mod claims;
 mod decisive;

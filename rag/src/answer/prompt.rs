@@ -7,7 +7,7 @@ use crate::chunk::estimate_tokens;
 use crate::search::Hit;
 
 /// What a model is to say that finds no answer.
-const ABSTENTION: &str = "I do not know";
+pub(super) const ABSTENTION: &str = "I do not know";
 
 const RULES: &str = "You answer questions from passages of the user's own documents.\n\
 - Say only what the passages say. Do not add what you know from elsewhere.\n\
@@ -49,6 +49,12 @@ pub(super) fn pack(model: &Model, hits: &[Hit], tokens_max: usize) -> Packed {
         fits
     };
     Packed { hits: hits.iter().filter(fits).cloned().collect() }
+}
+
+/// Says why no passage was shown.
+pub(super) fn no_room(model: &Model, room: usize) -> String {
+    let window = model.window_tokens().map(|window| format!(" of the model's {window}")).unwrap_or_default();
+    format!("none of the passages fits into the {room} tokens{window} that are left for them")
 }
 
 /// Makes the request.

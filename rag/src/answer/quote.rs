@@ -134,9 +134,7 @@ impl QuoteRequest {
     /// Those of a search.
     pub async fn draft(&self) -> Result<Drafted> {
         let search = self.index.search(&self.question).filter(self.filter.clone()).fusion(self.fusion);
-        let found = search.limit(PASSAGES).await?;
-        let closeness = self.closeness(&found).await?;
-        Ok(Drafted { question: self.question.clone(), found, closeness })
+        Drafted::new(&self.index, self.question.clone(), search.limit(PASSAGES).await?).await
     }
 
     async fn run(self) -> Result<Answer> {
@@ -162,17 +160,6 @@ impl QuoteRequest {
             Extraction::Abstained { reason, nearest } => Ok(abstain(empty, &reason, &nearest)),
         }
     }
-
-    /// Compares the most promising sentences with the question by meaning, where there is an embedder.
-    async fn closeness(&self, found: &Hits) -> Result<Vec<(usize, f32)>> {
-        let (Some(embedder), Some(vector)) = (self.index.embedder(), &found.vector) else { return Ok(Vec::new()) };
-        let passages: Vec<Passage<'_>> = found.hits.iter().map(passage).collect();
-        let shortlist = Draft::new(&self.question, &passages, &content_terms).shortlist(EMBEDDED_SENTENCES_MAX);
-        let texts: Vec<&str> = shortlist.iter().map(|(_, text)| *text).collect();
-        let vectors = embedder.embed(&texts, Purpose::Passage).await?;
-        let cosines = vectors.rows().map(|row| lorewell_embed::dot(vector, row));
-        Ok(shortlist.iter().map(|(sentence, _)| *sentence).zip(cosines).collect())
-    }
 }
 
 /// What an answer would be made of: the passages found and how close their sentences are to the question.
@@ -184,6 +171,16 @@ pub struct Drafted {
 }
 
 impl Drafted {
+    pub(super) async fn new(index: &Index, question: String, found: Hits) -> Result<Self> {
+        let closeness = closeness(index, &question, &found).await?;
+        Ok(Self { question, found, closeness })
+    }
+
+    /// Returns the passages.
+    pub(super) fn hits(&self) -> &[Hit] {
+        &self.found.hits
+    }
+
     /// Hands the draft to a function, with the names of the documents that its passages are from.
     pub fn read<T>(&self, read: impl FnOnce(&Draft<'_>, &[&str]) -> T) -> T {
         let passages: Vec<Passage<'_>> = self.found.hits.iter().map(passage).collect();
@@ -201,6 +198,17 @@ impl IntoFuture for QuoteRequest {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
     }
+}
+
+/// Compares the most promising sentences with the question by meaning, where there is an embedder.
+async fn closeness(index: &Index, question: &str, found: &Hits) -> Result<Vec<(usize, f32)>> {
+    let (Some(embedder), Some(vector)) = (index.embedder(), &found.vector) else { return Ok(Vec::new()) };
+    let passages: Vec<Passage<'_>> = found.hits.iter().map(passage).collect();
+    let shortlist = Draft::new(question, &passages, &content_terms).shortlist(EMBEDDED_SENTENCES_MAX);
+    let texts: Vec<&str> = shortlist.iter().map(|(_, text)| *text).collect();
+    let vectors = embedder.embed(&texts, Purpose::Passage).await?;
+    let cosines = vectors.rows().map(|row| lorewell_embed::dot(vector, row));
+    Ok(shortlist.iter().map(|(sentence, _)| *sentence).zip(cosines).collect())
 }
 
 fn passage(hit: &Hit) -> Passage<'_> {

@@ -118,7 +118,12 @@ async fn print(index: &Index, written: &Written, spent: &str, began: Instant, fo
     if written.is_cut {
         note(&format!("{} the answer is cut off: the model reached the limit of tokens", paint(WARN, "!")));
     }
-    if !written.unsupported.is_empty() {
+    if written.is_chosen {
+        note(&format!(
+            "{} your documents do not say what the model wrote at first; these are sentences of theirs that it chose",
+            paint(WARN, "!")
+        ));
+    } else if !written.unsupported.is_empty() {
         let many = count(written.unsupported.len() as u64, "sentence");
         note(&format!("{} your documents do not say this ({many}):", paint(WARN, "!")));
         for sentence in &written.unsupported {

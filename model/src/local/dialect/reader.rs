@@ -119,7 +119,12 @@ impl Reader {
             false => State::Text(Start::Answer),
         };
         let cx = Cx { say: Say::new(request), tools: request.tools.clone(), is_end: false };
-        Self { syntax: syntax(dialect), feed: Feed::default(), state, cx }
+        let mut syntax = syntax(dialect);
+        if request.tools.is_empty() && !matches!(syntax.body, Body::Header) {
+            // Nobody could run a call, and a person would see nothing of it: it is text.
+            syntax.opens = &[];
+        }
+        Self { syntax, feed: Feed::default(), state, cx }
     }
 
     /// Takes a piece of the answer.

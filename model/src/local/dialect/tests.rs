@@ -85,6 +85,22 @@ const PARIS: &str = "weather: {\"city\": \"Paris\"}";
 const ROME: &str = "weather: {\"city\": \"Rome\", \"days\": 2}";
 
 #[test]
+fn what_nobody_offered_is_text() {
+    let said = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
+    let mut reader = Dialect::Hermes.reader(&Request::from("what time is it?"), false);
+    let mut events = Vec::new();
+    reader.push(said, &mut events);
+    reader.end(&mut events).unwrap();
+    let text = |event: &Event| match event {
+        Event::Text { text } => Some(text.clone()),
+        _ => None,
+    };
+    let shown: String = events.iter().filter_map(text).collect();
+    assert_eq!(shown, "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n", "a mark that means nothing is left out");
+    assert!(!reader.has_called());
+}
+
+#[test]
 fn hermes() {
     let paris = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>";
     let rome = "<tool_call>\n{\"arguments\": {\"city\": \"Rome\", \"days\": 2}, \"name\": \"weather\"}</tool_call>";

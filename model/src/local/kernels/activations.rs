@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use super::Tier;
 use super::blocks::Layout;
-use super::bytes::{BYTE_INPUTS, PARTS};
+use super::bytes::BYTE_INPUTS;
+use super::rows::Factors;
 
 /// Rows of activations, quantised as far as the weights before them need it.
 #[derive(Debug, Default)]
@@ -28,10 +29,12 @@ pub struct Activations {
 #[derive(Debug, Default)]
 pub(super) struct ByteCodes {
     is_made: bool,
-    /// How often 64 of them a row has, the last filled up with zeros, counting each part.
+    /// How often 64 of them a row has, the last filled up with zeros.
     pub(super) groups: usize,
     pub(super) codes: Vec<i8>,
     pub(super) scales: Vec<f32>,
+    /// What stands for the code 0.
+    pub(super) shifts: Vec<f32>,
     /// Sums of 64 codes times what is added to the weights, below zero.
     pub(super) offsets: Vec<i32>,
 }
@@ -102,15 +105,17 @@ impl Activations {
 impl ByteCodes {
     fn fill(&mut self, tier: Tier, floats: &[f32], columns: usize) {
         self.is_made = true;
-        self.groups = columns.div_ceil(BYTE_INPUTS) * PARTS;
+        self.groups = columns.div_ceil(BYTE_INPUTS);
         let groups = floats.len() / columns * self.groups;
         self.codes.resize(groups * BYTE_INPUTS, 0);
         self.scales.resize(groups, 0.0);
+        self.shifts.resize(groups, 0.0);
         self.offsets.resize(groups, 0);
         let rows = floats.chunks(columns).zip(self.codes.chunks_mut(self.groups * BYTE_INPUTS));
-        let scales = self.scales.chunks_mut(self.groups).zip(self.offsets.chunks_mut(self.groups));
-        for ((floats, codes), (scales, offsets)) in rows.zip(scales) {
-            tier.to_bytes(floats, codes, scales, offsets);
+        let factors = self.scales.chunks_mut(self.groups).zip(self.shifts.chunks_mut(self.groups));
+        let factors = factors.zip(self.offsets.chunks_mut(self.groups));
+        for ((floats, codes), ((scales, shifts), offsets)) in rows.zip(factors) {
+            tier.to_bytes(floats, codes, Factors { scales, shifts, offsets });
         }
     }
 }

@@ -3,8 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::panels::unpack_bytes;
-use super::rows::Curve;
+use super::rows::{Curve, Factors};
 use super::tests::Noise;
 use super::*;
 
@@ -43,7 +42,6 @@ impl Case {
         };
         let weights: Vec<Vec<f32>> =
             (0..outputs).map(|output| (0..inputs).map(|input| value(output, input)).collect()).collect();
-        assert_eq!(unpack_bytes(&codes, &scales, outputs, inputs), weights.concat());
         let matrix = Matrix::from_bytes(&codes, &scales, outputs, inputs).bias(&bias);
         Self { matrix, weights, bias, rows }
     }
@@ -196,10 +194,13 @@ fn the_largest_bytes_do_not_overflow() {
         let matrix = Matrix::from_bytes(&codes, &[1.0; 4 * BYTE_OUTPUTS], BYTE_OUTPUTS, 256);
         for tier in Tier::available() {
             let mut activations = Activations::default();
-            activations.set(7, 256).fill(input);
+            // One pair of four has the other sign, so that the codes are the largest there are.
+            for (index, value) in activations.set(7, 256).iter_mut().enumerate() {
+                *value = if index % 8 < 2 { -input } else { input };
+            }
             let mut out = vec![0.0; 7 * BYTE_OUTPUTS];
             matrix.apply(tier, &mut activations, Threads::One, &mut out);
-            let expected = f32::from(code) * input * 256.0;
+            let expected = f32::from(code) * input * 128.0;
             assert!(out.iter().all(|found| (found - expected).abs() < 0.1), "{tier:?} {code} {input}: {out:?}");
         }
     }
@@ -252,15 +253,19 @@ fn extremes_stay_finite() {
 #[test]
 fn rows_become_bytes() {
     let mut row = vec![0.0; 130];
-    (row[0], row[1], row[2], row[64], row[129]) = (2.0, -1.0, 0.003, -5.0, 0.25);
+    (row[0], row[1], row[2], row[129]) = (2.0, -1.0, 0.003, 0.25);
+    row[64..128].fill(-5.0);
     for tier in Tier::available() {
-        let (mut codes, mut scales, mut offsets) = (vec![7; 384], vec![7.0; 6], vec![7; 6]);
-        tier.to_bytes(&row, &mut codes, &mut scales, &mut offsets);
+        let (mut codes, mut scales, mut shifts, mut offsets) = (vec![7; 192], vec![7.0; 3], vec![7.0; 3], vec![7; 3]);
+        let factors = Factors { scales: &mut scales, shifts: &mut shifts, offsets: &mut offsets };
+        tier.to_bytes(&row, &mut codes, factors);
+        assert_eq!(scales[1], 0.0, "{tier:?}: a group of the same values has no range");
         for (index, value) in row.iter().enumerate() {
-            let (group, at) = (index / 64 * 2, index % 64);
-            let part = |part: usize| f32::from(codes[(group + part) * 64 + at]) * scales[group + part];
-            assert!((part(0) + part(1) - value).abs() < 1e-4, "{tier:?} {index}: {value}");
+            let group = index / 64;
+            let found = f32::from(codes[index]) * scales[group] + shifts[group];
+            assert!((found - value).abs() <= scales[group] * 0.501, "{tier:?} {index}: {found} {value}");
         }
+        assert!(codes[130..].iter().all(|code| *code == 0), "{tier:?}: what is filled up has no say");
         for (codes, offset) in codes.chunks(64).zip(offsets) {
             assert_eq!(offset, -128 * codes.iter().map(|code| i32::from(*code)).sum::<i32>(), "{tier:?}");
         }
@@ -281,11 +286,14 @@ fn bytes_are_added_with_their_sign() {
 #[test]
 fn a_tier_is_chosen_by_name() {
     for tier in Tier::available() {
-        assert_eq!(Tier::choose(Some(tier.name())), tier);
+        assert_eq!(Tier::choose(Some(tier.name())).unwrap(), tier);
     }
-    let best = Tier::choose(None);
-    assert_eq!(Some(&best), Tier::available().last());
-    assert_eq!(Tier::choose(Some("abacus")), best);
+    assert_eq!(Tier::choose(None).unwrap(), Tier::best());
+    assert_eq!(Some(&Tier::best()), Tier::available().last());
+    let error = Tier::choose(Some("abacus")).unwrap_err();
+    assert_eq!(error.kind(), Kind::BadInput);
+    let message = "`LOREWELL_KERNELS`: this machine has no kernels `abacus`; it has `portable`";
+    assert!(error.to_string().contains(message), "{error}");
 }
 
 #[test]

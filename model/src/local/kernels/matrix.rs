@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::activations::Activations;
 use super::blocks::{Layout, read_row};
 use super::codes::{Chunk, pack_codes, unpack};
-use super::panels::{Panels, pack_bytes, pack_floats, unpack_bytes};
+use super::panels::{Panels, pack_bytes, pack_floats};
 use super::rows::Curve;
 use super::{Tier, bytes, floats, portable};
 #[cfg(target_arch = "x86_64")]
@@ -102,6 +102,8 @@ pub(super) struct Checked {
     pub(super) scales: *const f32,
     /// How often 64 inputs there are, the last filled up with zeros.
     pub(super) groups: usize,
+    /// One for 64 inputs.
+    pub(super) shifts: *const f32,
     /// One for 64 inputs: what the offset of the weights adds too much, below zero.
     pub(super) offsets: *const i32,
     /// One for 32 inputs.
@@ -130,6 +132,7 @@ impl Checked {
         codes: std::ptr::null(),
         scales: std::ptr::null(),
         groups: 0,
+        shifts: std::ptr::null(),
         offsets: std::ptr::null(),
         sums: std::ptr::null(),
         sums32: std::ptr::null(),
@@ -258,15 +261,11 @@ impl Matrix {
     /// Packs bytes with sign. `codes` has them for [`BYTE_OUTPUTS`](super::BYTE_OUTPUTS) outputs, then for the next: for each
     /// input, those of the outputs beside each other. `scales` has one for [`BYTE_INPUTS`](super::BYTE_INPUTS) of the inputs in
     /// the same order. Outputs are filled up to whole blocks, and inputs with zeros to a multiple of [`INPUTS`](Self::INPUTS).
-    /// Where the machine multiplies floats faster than bytes, they are made floats, which take four times the memory.
     ///
     /// # Panics
     /// If there are not so many of them.
     #[must_use]
     pub fn from_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: usize) -> Self {
-        if !Tier::best().prefers_bytes() {
-            return Self::from_floats(&unpack_bytes(codes, scales, outputs, inputs), outputs);
-        }
         let panels = pack_bytes(codes, scales, outputs, inputs);
         Self::of(Values::Bytes { panels }, outputs, inputs.next_multiple_of(LANES))
     }
@@ -395,6 +394,7 @@ impl Matrix {
                 inputs: self.inputs,
                 codes: codes.codes.as_ptr(),
                 scales: codes.scales.as_ptr(),
+                shifts: codes.shifts.as_ptr(),
                 offsets: codes.offsets.as_ptr(),
                 groups: codes.groups,
                 out: out.data[start..].as_mut_ptr(),

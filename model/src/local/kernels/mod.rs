@@ -1,6 +1,6 @@
 //! The arithmetic of models, decoders and encoders alike: products of activations with weights as GGUF, safetensors and our
 //! own int8 store them, attention over a cache of 16-bit floats and within a text, and what works on one row at a time. Each
-//! kernel is there for AVX-512 with VNNI, for AVX2, and in plain Rust; [`Tier::best`] says which one runs.
+//! kernel is there for AVX-512 with VNNI, for AVX2, and in plain Rust; [`Tier::chosen`] says which one runs.
 
 /// Calls a function that is compiled for so many rows.
 macro_rules! by_rows {
@@ -36,7 +36,6 @@ mod rows;
 mod tests;
 
 use std::ffi::OsStr;
-use std::sync::LazyLock;
 
 pub use activations::Activations;
 pub(super) use attention::{Attention, BLOCK_TOKENS, Heads, Stored};
@@ -47,8 +46,9 @@ pub use matrix::{Matrix, Threads};
 pub use mutual::{Mutual, MutualScratch};
 pub use rows::{Curve, Norm};
 
-/// The environment variable that names the tier: `avx512`, `avx2` or `portable`. It is read once; a tier that the machine
-/// lacks, or a name that is none, is told in the log and the best one runs.
+use crate::{Error, Kind, Result};
+
+/// The environment variable that names the tier: `avx512`, `avx2` or `portable`.
 pub const TIER_VARIABLE: &str = "LOREWELL_KERNELS";
 
 /// The instruction set that the kernels run on.
@@ -88,37 +88,28 @@ impl Tier {
         tiers
     }
 
-    /// Returns the fastest tier of this machine, or the one that [`TIER_VARIABLE`] names.
+    /// Returns the fastest tier of this machine.
     #[must_use]
     pub fn best() -> Self {
-        static BEST: LazyLock<Tier> = LazyLock::new(|| {
-            let wanted = std::env::var_os(TIER_VARIABLE);
-            Tier::choose(wanted.as_deref().map(OsStr::to_string_lossy).as_deref())
-        });
-        *BEST
+        Self::available().pop().unwrap_or(Self::Portable)
     }
 
-    fn choose(wanted: Option<&str>) -> Self {
-        let tiers = Self::available();
-        let best = tiers.last().copied().unwrap_or(Self::Portable);
-        let Some(wanted) = wanted else { return best };
-        let found = tiers.into_iter().find(|tier| tier.name() == wanted);
-        found.unwrap_or_else(|| {
-            tracing::warn!("`{TIER_VARIABLE}` is `{wanted}`, which this machine has not; `{}` runs", best.name());
-            best
+    /// Returns the tier that [`TIER_VARIABLE`] names, or else the fastest.
+    ///
+    /// # Errors
+    /// `BadInput` if the machine has no tier of that name.
+    pub fn chosen() -> Result<Self> {
+        let wanted = std::env::var_os(TIER_VARIABLE);
+        Self::choose(wanted.as_deref().map(OsStr::to_string_lossy).as_deref())
+    }
+
+    fn choose(wanted: Option<&str>) -> Result<Self> {
+        let Some(wanted) = wanted.filter(|name| !name.is_empty()) else { return Ok(Self::best()) };
+        Self::available().into_iter().find(|tier| tier.name() == wanted).ok_or_else(|| {
+            let names: Vec<_> = Self::available().iter().map(|tier| format!("`{}`", tier.name())).collect();
+            let message = format!("`{TIER_VARIABLE}`: this machine has no kernels `{wanted}`; it has {}", names.join(", "));
+            Error::new(Kind::BadInput, message)
         })
-    }
-
-    /// Whether bytes are multiplied at least twice as fast as floats, since there are two for each activation. On one core,
-    /// VNNI multiplies some 200 billion pairs of bytes in a second and AVX2 some 65; both multiply 57 billion of floats.
-    const fn prefers_bytes(self) -> bool {
-        match self {
-            Self::Portable => false,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => false,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => true,
-        }
     }
 
     /// Returns the name, as [`TIER_VARIABLE`] has it.

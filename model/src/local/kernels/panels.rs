@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bytes::{BYTE_INPUTS, BYTE_OUTPUTS, CHUNK_BYTES, OFFSET, SCALES_AT};
+use super::bytes::{BYTE_INPUTS, BYTE_OUTPUTS, CHUNK_BYTES, OFFSET, SCALES_AT, SUMS_AT};
 use super::matrix::{LANES, QUAD};
 
 /// Bytes that begin where a line of the cache does, so that no load of a whole register takes two.
@@ -48,7 +48,8 @@ pub(super) fn pack_floats(rows: &[u8], size: usize, outputs: usize, inputs: usiz
     panels
 }
 
-/// Packs blocks of bytes: of 64 inputs, four codes of each of 16 outputs, then of the next four; then the scales.
+/// Packs blocks of bytes: of 64 inputs, four codes of each of 16 outputs, then of the next four; then the
+/// scales, and the sums of the weights.
 pub(super) fn pack_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: usize) -> Panels {
     let (blocks, groups) = (outputs.div_ceil(BYTE_OUTPUTS), inputs.div_ceil(BYTE_INPUTS));
     assert_eq!(codes.len(), blocks * inputs * BYTE_OUTPUTS, "all blocks have their codes");
@@ -60,32 +61,19 @@ pub(super) fn pack_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: u
         let scales = &scales[block * groups * BYTE_OUTPUTS..][..groups * BYTE_OUTPUTS];
         let groups = codes.chunks(BYTE_INPUTS).zip(scales.chunks_exact(BYTE_OUTPUTS));
         for ((codes, scales), out) in groups.zip(out.chunks_exact_mut(CHUNK_BYTES)) {
-            let (packed, packed_scales) = out.split_at_mut(SCALES_AT);
+            let (packed, factors) = out.split_at_mut(SCALES_AT);
             pack_group(codes, first, packed);
-            for (out, scale) in packed_scales.chunks_exact_mut(4).zip(&scales[first..]) {
-                out.copy_from_slice(&scale.to_le_bytes());
+            let (packed_scales, packed_sums) = factors.split_at_mut(SUMS_AT - SCALES_AT);
+            let packed = packed_scales.chunks_exact_mut(4).zip(packed_sums.chunks_exact_mut(4));
+            for (lane, (scale_out, sum_out)) in packed.enumerate() {
+                let scale = scales[first + lane];
+                let sum: i16 = codes.iter().map(|codes| i16::from(codes[first + lane].cast_signed())).sum();
+                scale_out.copy_from_slice(&scale.to_le_bytes());
+                sum_out.copy_from_slice(&(scale * f32::from(sum)).to_le_bytes());
             }
         }
     });
     panels
-}
-
-/// Makes floats of blocks of bytes, one row for each output.
-pub(super) fn unpack_bytes(codes: &[u8], scales: &[f32], outputs: usize, inputs: usize) -> Vec<f32> {
-    let (blocks, groups) = (outputs.div_ceil(BYTE_OUTPUTS), inputs.div_ceil(BYTE_INPUTS));
-    assert_eq!(codes.len(), blocks * inputs * BYTE_OUTPUTS, "all blocks have their codes");
-    assert_eq!(scales.len(), blocks * groups * BYTE_OUTPUTS, "all blocks have their scales");
-    let mut floats = vec![0.0; outputs * inputs];
-    floats.par_chunks_mut(inputs).enumerate().for_each(|(output, row)| {
-        let (block, lane) = (output / BYTE_OUTPUTS, output % BYTE_OUTPUTS);
-        let scales = &scales[block * groups * BYTE_OUTPUTS..];
-        let codes = codes[block * inputs * BYTE_OUTPUTS..].chunks_exact(BYTE_OUTPUTS);
-        for (input, (float, codes)) in row.iter_mut().zip(codes).enumerate() {
-            let scale = scales[input / BYTE_INPUTS * BYTE_OUTPUTS + lane];
-            *float = f32::from(codes[lane].cast_signed()) * scale;
-        }
-    });
-    floats
 }
 
 /// Packs the codes of up to 64 inputs; those that there are not are zero.

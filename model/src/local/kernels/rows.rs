@@ -2,7 +2,7 @@
 //! every tier. `FUSED` says whether the target multiplies and adds in one instruction, without which `mul_add` is a slow call.
 
 use super::Tier;
-use super::bytes::{BYTE_INPUTS, OFFSET, PARTS};
+use super::bytes::{BYTE_INPUTS, OFFSET};
 
 /// Values handled together. Sums keep one partial sum per lane, so their order is the same in all tiers.
 const WIDTH: usize = 16;
@@ -16,6 +16,15 @@ pub struct Norm<'a> {
     pub bias: &'a [f32],
     /// What is added to the variance, so that it is not 0.
     pub epsilon: f32,
+}
+
+/// What codes of bytes mean, for each 64 of a row: `code * scale + shift`.
+#[derive(Debug)]
+pub(super) struct Factors<'a> {
+    pub(super) scales: &'a mut [f32],
+    pub(super) shifts: &'a mut [f32],
+    /// Sums of the codes times what is added to the weights, below zero.
+    pub(super) offsets: &'a mut [i32],
 }
 
 /// A function between two linear layers.
@@ -105,9 +114,9 @@ impl Tier {
         per_tier!(self, finish(row: &mut [f32], bias: &[f32], curve: Option<Curve>));
     }
 
-    /// Makes codes of a row, with a scale and an offset for 64 of them.
-    pub(super) fn to_bytes(self, row: &[f32], codes: &mut [i8], scales: &mut [f32], offsets: &mut [i32]) {
-        per_tier!(self, to_bytes(row: &[f32], codes: &mut [i8], scales: &mut [f32], offsets: &mut [i32]));
+    /// Makes codes of a row, with factors for 64 of them.
+    pub(super) fn to_bytes(self, row: &[f32], codes: &mut [i8], factors: Factors<'_>) {
+        per_tier!(self, to_bytes(row: &[f32], codes: &mut [i8], factors: Factors<'_>));
     }
 
     /// Replaces each score by its share: softmax over `scale` times the row.
@@ -261,28 +270,29 @@ fn larger(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// Rounds to 8 bits between the least and the largest of 64 values. The sums that follow are exact for the shift, so a group
+/// whose values lie far from zero loses nothing by it. −128 is left out, whose sign some kernels cannot turn.
 #[inline(always)]
-fn to_bytes<const FUSED: bool>(row: &[f32], codes: &mut [i8], scales: &mut [f32], offsets: &mut [i32]) {
+fn to_bytes<const FUSED: bool>(row: &[f32], codes: &mut [i8], factors: Factors<'_>) {
     // Adding 1.5 · 2^23 rounds to an integer and leaves it in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
-    let groups = row.chunks(BYTE_INPUTS).zip(codes.chunks_mut(PARTS * BYTE_INPUTS));
-    let factors = scales.chunks_mut(PARTS).zip(offsets.chunks_mut(PARTS));
-    for ((row, codes), (scales, offsets)) in groups.zip(factors) {
-        let mut rest = [0.0; BYTE_INPUTS];
-        rest[..row.len()].copy_from_slice(row);
-        let parts = codes.chunks_mut(BYTE_INPUTS).zip(scales.iter_mut().zip(offsets));
-        for (codes, (scale, offset)) in parts {
-            let most = largest(&rest, 0.0, f32::abs);
-            let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
-            *scale = most / 127.0;
-            for (code, value) in codes.iter_mut().zip(&mut rest) {
-                let rounded = mul_add::<FUSED>(*value, inverse, ROUND);
-                *code = rounded.to_bits().to_le_bytes()[0].cast_signed();
-                *value = mul_add::<FUSED>(rounded - ROUND, -*scale, *value);
-            }
-            let sum: i32 = codes.iter().map(|code| i32::from(*code)).sum();
-            *offset = -i32::from(OFFSET) * sum;
+    const CODE_MAX: f32 = 127.0;
+    let Factors { scales, shifts, offsets } = factors;
+    let groups = row.chunks(BYTE_INPUTS).zip(codes.chunks_mut(BYTE_INPUTS));
+    let factors = scales.iter_mut().zip(shifts).zip(offsets);
+    for ((row, codes), ((scale, shift), offset)) in groups.zip(factors) {
+        let top = largest(row, f32::MIN, |x| x);
+        let bottom = -largest(row, f32::MIN, |x| -x);
+        *scale = (top - bottom) / (2.0 * CODE_MAX);
+        *shift = mul_add::<FUSED>(CODE_MAX, *scale, bottom);
+        let inverse = if *scale > 0.0 { 1.0 / *scale } else { 0.0 };
+        for (code, value) in codes.iter_mut().zip(row) {
+            let rounded = mul_add::<FUSED>(*value - *shift, inverse, ROUND);
+            *code = rounded.to_bits().to_le_bytes()[0].cast_signed();
         }
+        codes[row.len()..].fill(0);
+        let sum: i32 = codes.iter().map(|code| i32::from(*code)).sum();
+        *offset = -i32::from(OFFSET) * sum;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use lorewell_model::mock::Script;
-use lorewell_model::{Kind, Message, Model};
+use lorewell_model::{ChatModel, Kind, Message, Model};
 use tempfile::TempDir;
 
 use super::*;
@@ -65,6 +65,64 @@ async fn an_answer_that_nothing_supports_is_not_given() {
     for (said, reason) in reasons {
         let written = ask(said).await;
         assert_eq!((written.text.as_str(), written.abstained.as_deref()), ("", Some(reason)), "{said}");
+    }
+}
+
+/// A model that says one thing after the other, and whether it can be held to a form.
+#[derive(Debug)]
+struct Held {
+    script: Script,
+    can_constrain: bool,
+}
+
+impl ChatModel for Held {
+    fn stream(&self, request: lorewell_model::Request) -> lorewell_model::Events {
+        self.script.stream(request)
+    }
+
+    fn can_constrain(&self) -> bool {
+        self.can_constrain
+    }
+}
+
+async fn ask_held(question: &str, said: &[&str], can_constrain: bool) -> (Written, Script) {
+    let folder = tempfile::tempdir().unwrap();
+    let index = index(&folder).await;
+    let script = Script::new(said.iter().map(|said| Message::assistant(*said)));
+    let model = Model::new("mock:held".parse().unwrap(), Held { script: script.clone(), can_constrain });
+    (index.ask(&model, question).await.unwrap(), script)
+}
+
+const QUESTION: &str = "Within how many days can I return unused parts?";
+
+#[tokio::test]
+async fn a_model_that_makes_things_up_may_choose_among_sentences() {
+    let chosen = "You can return unused parts within 30 days. [1]";
+    let (written, script) = ask_held(QUESTION, &["Once upon a time. The end.", chosen], true).await;
+    assert_eq!((written.text.as_str(), written.is_chosen, written.abstained), (chosen, true, None));
+    assert!(written.citations[0].reference.ends_with("returns.md:3"));
+    assert_eq!(written.unsupported, ["Once upon a time.", "The end."]);
+    let requests = script.asked();
+    assert_eq!(requests[0].messages, requests[1].messages);
+    let form = "You can return unused parts within 30 days\\. \\[1\\]|I do not know\\.";
+    assert_eq!((requests[0].extra.get("regex"), &requests[1].extra["regex"]), (None, &form.into()));
+}
+
+#[tokio::test]
+async fn a_second_try_is_not_for_everyone() {
+    let cases = [
+        // It cannot be held to anything.
+        (QUESTION, vec!["Once upon a time."], false, "no passage supports what the model wrote"),
+        // It says that it does not know, at once or then.
+        (QUESTION, vec!["I do not know."], true, "the model found no answer in the passages"),
+        (QUESTION, vec!["Once upon a time.", "I do not know."], true, "the model found no answer in the passages"),
+        // No sentence speaks for an answer.
+        ("Who designed the bridge in 1890, and how tall is it?", vec!["Once upon a time."], true, "no passage supports what the model wrote"),
+    ];
+    for (question, said, can_constrain, reason) in cases {
+        let (written, script) = ask_held(question, &said, can_constrain).await;
+        assert_eq!((written.abstained.as_deref(), written.is_chosen), (Some(reason), false), "{said:?}");
+        assert_eq!(script.asked().len(), said.len());
     }
 }
 
