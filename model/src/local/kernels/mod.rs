@@ -107,7 +107,8 @@ impl Tier {
         let Some(wanted) = wanted.filter(|name| !name.is_empty()) else { return Ok(Self::best()) };
         Self::available().into_iter().find(|tier| tier.name() == wanted).ok_or_else(|| {
             let names: Vec<_> = Self::available().iter().map(|tier| format!("`{}`", tier.name())).collect();
-            let message = format!("`{TIER_VARIABLE}`: this machine has no kernels `{wanted}`; it has {}", names.join(", "));
+            let message =
+                format!("`{TIER_VARIABLE}`: this machine has no kernels `{wanted}`; it has {}", names.join(", "));
             Error::new(Kind::BadInput, message)
         })
     }

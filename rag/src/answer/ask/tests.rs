@@ -117,7 +117,12 @@ async fn a_second_try_is_not_for_everyone() {
         (QUESTION, vec!["I do not know."], true, "the model found no answer in the passages"),
         (QUESTION, vec!["Once upon a time.", "I do not know."], true, "the model found no answer in the passages"),
         // No sentence speaks for an answer.
-        ("Who designed the bridge in 1890, and how tall is it?", vec!["Once upon a time."], true, "no passage supports what the model wrote"),
+        (
+            "Who designed the bridge in 1890, and how tall is it?",
+            vec!["Once upon a time."],
+            true,
+            "no passage supports what the model wrote",
+        ),
     ];
     for (question, said, can_constrain, reason) in cases {
         let (written, script) = ask_held(question, &said, can_constrain).await;
