@@ -45,6 +45,26 @@
 //! # }
 //! ```
 //!
+//! An [`Agent`] acts: its model may call [tools](trait@Tool), of which an index is one.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> lorewell::Result<()> {
+//! use lorewell::{Agent, ToolError, model};
+//!
+//! /// Tells how many parts there are in stock.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Stock { part: String }
+//! async fn stock(asked: Stock) -> Result<u32, ToolError> {
+//!     if asked.part == "chain" { Ok(3) } else { Err(ToolError::failed("there is no such part")) }
+//! }
+//!
+//! let agent = Agent::new(model("mock:echo").await?).instructions("Be brief.").tool("stock", stock);
+//! println!("{}", agent.run("How many chains do we have?").await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds | default |
@@ -60,13 +80,17 @@
 //! | `full` | all of these | |
 //! | `gpu` | local models on GPUs; needs `--features gpu/cuda`, or candle-core with `cuda` or `metal` beside it | |
 //!
-//! This crate only brings the others together: [`mod@model`] speaks with language models, [`agent`] runs graphs of steps
-//! durably, [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and answers.
+//! This crate only brings the others together: [`mod@model`] speaks with language models, [`agent`] runs agents and graphs of
+//! steps durably, [`embed`] makes vectors, [`rag`] loads, chunks, indexes, searches and answers.
 
 pub use lorewell_agent as agent;
+pub use lorewell_agent::{Agent, Chat};
 pub use lorewell_embed as embed;
 pub use lorewell_model as model;
-pub use lorewell_model::{Error, Kind, Message, Model, OrKind, Origin, Request, Result, ResultExt, model};
+pub use lorewell_model::{
+    Access, Error, Kind, Message, Model, OrKind, Origin, Request, Result, ResultExt, Tool, ToolCx, ToolError,
+    ToolOutput, model, tool,
+};
 pub use lorewell_rag as rag;
 pub use lorewell_rag::answer::{Answer, Citation, Standing};
 pub use lorewell_rag::index::{Index, Options, Progress, Report};

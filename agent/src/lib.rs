@@ -1,4 +1,4 @@
-//! Lorewell's graph engine: async functions on a typed state, run in supersteps, each of which is stored before the
+//! Lorewell's agents and the graph engine they run on: async functions on a typed state, run in supersteps, each of which is stored before the
 //! next one begins. A run survives a crash and a restart, waits for a person as long as it takes, and does not repeat
 //! what it has finished.
 //!
@@ -87,6 +87,42 @@
 //! # }
 //! ```
 //!
+//! # Agents
+//!
+//! An [`Agent`] is a model with instructions and tools, and runs as a node. What its tools write a person approves first, in a
+//! thread that waits as long as it takes; what a crash cut off goes on without doing anything twice.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> lorewell_agent::Result<()> {
+//! use lorewell_agent::checkpoint::Memory;
+//! use lorewell_agent::{Access, Agent, Chat, Decision, Outcome, ToolCx, ToolError, tool};
+//! # use lorewell_model::{Message, Model, Part, Role, ToolCall, mock::Script};
+//! # let call = ToolCall::new("1", "pay_back", &serde_json::json!({"euros": 25}));
+//! # let script = Script::new([Message::new(Role::Assistant, [Part::ToolCall(call)]), Message::assistant("Done.")]);
+//! # let model = Model::new("mock:script".parse()?, script);
+//!
+//! /// Pays money back to the customer.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct PayBack { euros: u32 }
+//! async fn pay_back(cx: ToolCx, asked: PayBack) -> Result<String, ToolError> {
+//!     let key = cx.key(); // the bank knows by it what it has paid already
+//!     Ok(format!("paid back {} EUR ({})", asked.euros, key.len()))
+//! }
+//!
+//! let agent = Agent::new(model).tool("pay_back", tool(pay_back).access(Access::WRITE));
+//! let thread = agent.thread("ticket-42", Memory::new())?;
+//! let Outcome::Paused(paused) = thread.run(Chat::say("I want my 25 EUR back.")).await? else { panic!("it asks") };
+//! assert_eq!(paused.questions[0].prompt["arguments"]["euros"], 25);
+//!
+//! thread.answer(&paused.questions[0].id, Decision::approve()).await?;
+//! assert_eq!(thread.resume().await?.done()?.text(), "Done.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # More of graphs
+//!
 //! Besides: [sends](Command::send) for map and reduce, graphs [inside](Flow::within) graphs, [retries](Retry),
 //! [time limits](Node::timeout), [error handlers](Node::on_error), [events](Run::events), [cancelling](Cancel),
 //! [recordings](Recorder) that replay byte for byte, a state of [JSON](Json) whose fields are only known at run time.
@@ -96,6 +132,7 @@
 // The code of `#[derive(State)]` names this crate from outside, also when it stands in its own tests.
 extern crate self as lorewell_agent;
 
+mod agent;
 pub mod checkpoint;
 mod cx;
 mod engine;
@@ -111,12 +148,13 @@ mod scope;
 pub mod state;
 mod thread;
 
+pub use agent::{Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, Decision, Grant, Next, STEPS_MAX, Turn};
 pub use cx::Cx;
 pub use engine::{Failure, Source};
 pub use event::{Event, EventKind, Gate, Side, StateView};
 pub use flow::Flow;
 pub use graph::{Cache, Command, END, Goto, Graph, IntoNode, Name, Node, Retry, Route, START, Stored, node, node_with};
-pub use lorewell_model::{Error, Kind, OrKind, Result, ResultExt};
+pub use lorewell_model::{Access, Error, Kind, OrKind, Result, ResultExt, Tool, ToolCx, ToolError, ToolOutput, tool};
 pub use payload::Payload;
 pub use question::Question;
 pub use record::{Recorder, Recording};

@@ -1,6 +1,8 @@
 //! A question of a task to a person. It has an id that does not change, waits as long as it takes, and takes only an
 //! answer that fits its schema.
 
+use std::collections::BTreeMap;
+
 use lorewell_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +62,9 @@ pub(crate) struct Pause {
     /// The ids of all questions that the task itself has asked, in order: so they stay the same in a copy of the thread.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) ids: Vec<String>,
+    /// The ids of questions that have names, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) named: BTreeMap<String, String>,
     /// Ids of questions that had an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) seen: Vec<String>,

@@ -32,6 +32,12 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Makes an answer of a message.
+    #[must_use]
+    pub fn new(message: Message, finish: Finish) -> Self {
+        Self { message, finish, usage: Usage::default(), model: None, id: None }
+    }
+
     /// Returns its words, without reasoning.
     #[must_use]
     pub fn text(&self) -> String {
@@ -43,17 +49,34 @@ impl Reply {
     /// # Errors
     /// `BadOutput` if they are no JSON or do not fit, with the end of the answer if it was cut off.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
-        let text = self.message.text();
-        serde_json::from_str(unfenced(&text)).map_err(|error| {
-            let cut = match self.finish {
-                Finish::Length => "; the answer was cut off: raise `output_tokens_max`",
-                Finish::Refused => "; the model declined to answer",
-                _ => "",
-            };
-            Error::new(Kind::BadOutput, format!("the answer is not the JSON that was asked for: {error}{cut}"))
-                .caused_by(error)
+        read_json(&self.message.text()).map_err(|error| match self.finish {
+            Finish::Length => {
+                let message = format!("{}; the answer was cut off: raise `output_tokens_max`", error.message());
+                Error::new(Kind::BadOutput, message).caused_by(error)
+            }
+            Finish::Refused => {
+                let message = format!("{}; the model declined to answer", error.message());
+                Error::new(Kind::BadOutput, message).caused_by(error)
+            }
+            _ => error,
         })
     }
+}
+
+/// Reads what a model wrote as JSON, also from between the marks of a block of code.
+///
+/// ```
+/// assert_eq!(lorewell_model::read_json::<u8>("```json\n7\n```")?, 7);
+/// # Ok::<(), lorewell_model::Error>(())
+/// ```
+///
+/// # Errors
+/// `BadOutput` if it is no JSON or does not fit.
+pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(unfenced(text)).map_err(|error| {
+        let message = format!("the answer is not the JSON that was asked for: {error}");
+        Error::new(Kind::BadOutput, message).caused_by(error)
+    })
 }
 
 /// Returns what is inside a Markdown fence, which models like to put around JSON.

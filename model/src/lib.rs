@@ -16,6 +16,7 @@ mod layer;
 pub mod local;
 mod media;
 mod message;
+mod messages;
 pub mod mock;
 mod model;
 mod name;
@@ -29,16 +30,18 @@ mod retry;
 mod secret;
 #[cfg(any(feature = "candle", feature = "remote"))]
 mod think;
+mod tool;
 mod usage;
 
 pub use chat::{ChatModel, Events};
 pub use error::{Error, Kind, OrKind, Result, ResultExt};
 pub use event::{Event, Finish};
-pub use fold::{Fold, REPLY_BYTES_MAX, REPLY_PARTS_MAX, Reply};
+pub use fold::{Fold, REPLY_BYTES_MAX, REPLY_PARTS_MAX, Reply, read_json};
 pub use keys::{KeySource, Keys};
 pub use layer::{Budget, Cassette, RateLimit, Spent};
 pub use media::{MEDIA_BYTES_MAX, Media, Source};
 pub use message::{Citation, Message, Opaque, Part, Reasoning, Role, Text, ToolCall, ToolResult};
+pub use messages::Messages;
 pub use model::{Model, REPAIRS_MAX};
 pub use name::ModelName;
 pub use open::{Open, model};
@@ -47,4 +50,8 @@ pub use price::{Price, Prices};
 pub use request::{Cache, CacheLifetime, Effort, OutputSchema, Request, ToolChoice, ToolSpec};
 pub use retry::Retry;
 pub use secret::Secret;
+pub use tool::{
+    Access, FunctionTool, IntoTool, Shared, TOOL_OUTPUT_BYTES_MAX, TOOL_TIMEOUT, Tool, ToolCx, ToolError, ToolHost,
+    ToolLimits, ToolOutput, tool,
+};
 pub use usage::Usage;

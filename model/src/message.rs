@@ -94,6 +94,19 @@ impl Message {
         })
     }
 
+    /// Returns it as any provider takes it back: arguments of calls that cannot be read become an empty object.
+    #[must_use]
+    pub fn with_readable_calls(mut self) -> Self {
+        for part in &mut self.parts {
+            if let Part::ToolCall(call) = part
+                && call.arguments::<serde_json::Map<String, Value>>().is_err()
+            {
+                "{}".clone_into(&mut call.arguments_json);
+            }
+        }
+        self
+    }
+
     /// Returns the calls of tools in it.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.parts.iter().filter_map(|part| match part {

@@ -127,7 +127,7 @@ impl Model {
                 Err(error) => ToolResult::failed(call, error.message()),
             });
             let results = Message::results(results);
-            request.messages.extend([readable(&reply.message), results]);
+            request.messages.extend([reply.message.with_readable_calls(), results]);
         }
         unreachable!("the last round returns")
     }
@@ -210,19 +210,6 @@ impl Model {
 
 /// Puts something around what a model asks with.
 type Layer<'a> = &'a dyn Fn(Arc<dyn ChatModel>, &Model) -> Arc<dyn ChatModel>;
-
-/// The message with arguments that any provider takes back: those which cannot be read become an empty object.
-fn readable(message: &Message) -> Message {
-    let mut message = message.clone();
-    for part in &mut message.parts {
-        if let crate::Part::ToolCall(call) = part
-            && call.arguments::<serde_json::Map<String, serde_json::Value>>().is_err()
-        {
-            "{}".clone_into(&mut call.arguments_json);
-        }
-    }
-    message
-}
 
 impl ChatModel for Model {
     fn stream(&self, request: Request) -> Events {

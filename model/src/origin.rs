@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(Origin::User.is_trusted());
 /// assert!(!Origin::Document.is_trusted());
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::message::Message;
+use crate::messages::Messages;
 
 /// What a model is asked.
 ///
@@ -19,7 +20,7 @@ use crate::message::Message;
 #[non_exhaustive]
 pub struct Request {
     /// The conversation, oldest first.
-    pub messages: Vec<Message>,
+    pub messages: Messages,
     /// Tools that the model may ask for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<ToolSpec>,

@@ -16,3 +16,6 @@ pub mod search;
 pub mod sentences;
 pub mod sparse;
 pub mod stores;
+mod tool;
+
+pub use tool::SearchTool;

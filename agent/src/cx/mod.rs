@@ -38,6 +38,11 @@ impl<S: State> Cx<S> {
         Self { state, task }
     }
 
+    /// What the task knows besides the state.
+    pub(crate) fn task(&self) -> &Arc<TaskScope> {
+        &self.task
+    }
+
     /// Returns the state as the superstep began with it. No task sees what others write in the same superstep.
     #[must_use]
     pub fn state(&self) -> &S {

@@ -199,6 +199,37 @@ impl TaskScope {
         Ok((id, None))
     }
 
+    /// The id of a question that has a name of its own: those of calls that run side by side cannot be told apart by order.
+    fn question_named(&self, name: &str) -> String {
+        let stored = self.asked.as_ref().and_then(|asked| asked.named.get(name)).cloned();
+        stored.unwrap_or_else(|| id_within(self.task_id(), "question", name, 0))
+    }
+
+    /// Returns the answer to a question with a name, if there is one.
+    pub(crate) fn answer_named(&self, name: &str) -> Option<Value> {
+        let id = self.question_named(name);
+        let answer = self.session.answers.get(&id).cloned()?;
+        let mut memory = self.memory();
+        memory.pause.seen.push(id.clone());
+        memory.pause.named.insert(name.to_owned(), id);
+        Some(answer)
+    }
+
+    /// Notes that a question with a name is open.
+    pub(crate) fn ask_named(&self, name: &str, prompt: Value, schema: Value) {
+        let id = self.question_named(name);
+        let question = Question::new(id.clone(), self.scope.path(), &self.node, prompt, schema);
+        let mut memory = self.memory();
+        memory.pause.named.insert(name.to_owned(), id);
+        memory.pause.questions.push(question);
+        self.has_paused.store(true, Ordering::Release);
+    }
+
+    /// A number in 0..1 for the jitter of an attempt.
+    pub(crate) fn chance(&self, attempt: u32) -> f64 {
+        crate::scope::chance(self.task_id(), attempt)
+    }
+
     /// Pauses because a graph inside has.
     pub(crate) fn pause_with(&self, questions: Vec<Question>, gates: Vec<crate::event::Gate>) {
         let mut memory = self.memory();

@@ -19,6 +19,7 @@ use lorewell_model::{Error, Kind, Result};
 pub use cancel::Cancel;
 pub(crate) use drive::{Drive, Told};
 pub(crate) use session::{Link, Session, lineage};
+pub(crate) use task::panicked;
 
 use crate::engine::{Begin, End, Engine, Limits, Persist};
 use crate::event::{Event, Gate};

@@ -48,7 +48,7 @@ impl<S: State> Future for Attempt<S> {
                 return Poll::Ready(TaskEnd::Asked { pause, journal });
             }
             Ok(Poll::Pending) => return Poll::Pending,
-            Err(panic) => Err(panicked(&*panic)),
+            Err(panic) => Err(panicked("the node", &*panic)),
         };
         // Dropped here, so that the state it holds is free before the end is known.
         this.future = None;
@@ -59,10 +59,11 @@ impl<S: State> Future for Attempt<S> {
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+/// Makes an error of a panic.
+pub(crate) fn panicked(what: &str, panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    Error::new(Kind::Internal, format!("the node panicked: {text}"))
+    Error::new(Kind::Internal, format!("{what} panicked: {text}"))
 }
 
 /// Waits, then runs a node within its limits of time.

@@ -13,6 +13,7 @@ mod diary;
 mod outside;
 mod rng;
 mod trial;
+mod turn;
 
 use lorewell_agent::Durability;
 
@@ -20,6 +21,7 @@ use child::Job;
 use trial::Trial;
 
 const KILLS_DEFAULT: usize = 50;
+const TURN_KILLS_DEFAULT: usize = 200;
 
 #[test]
 fn what_was_acknowledged_survives_kills() {
@@ -36,9 +38,17 @@ fn of_two_processes_one_runs_the_thread_and_the_other_takes_over() {
     Trial::new("race", Durability::Sync).race(kills() / 5);
 }
 
+#[test]
+fn an_agent_that_is_killed_in_its_turn_writes_everything_once() {
+    turn::kill(number("LOREWELL_KILLS").map_or(TURN_KILLS_DEFAULT, |kills| usize::try_from(kills).expect("a count")));
+}
+
 /// What the tests above start and kill; by itself it does nothing.
 #[test]
 fn child() {
+    if let Some(folder) = std::env::var_os("CRASH_TURN") {
+        std::process::exit(turn::child(folder.as_ref()));
+    }
     if let Some(job) = Job::from_environment() {
         std::process::exit(job.run());
     }

@@ -65,7 +65,7 @@ impl Shield {
             return None;
         }
         let mut request = request.clone();
-        for message in &mut request.messages {
+        for message in request.messages.iter_mut() {
             message.parts.iter_mut().for_each(|part| self.part(part));
         }
         Some(request)

@@ -19,6 +19,8 @@ pub mod support;
 mod verify;
 mod words;
 
+pub(crate) use prompt::fenced;
+
 pub use ask::{AskEvent, AskEvents, AskRequest, PASSAGE_TOKENS_MAX, Written};
 pub use quote::{Answer, Citation, Drafted, QuoteRequest, Sentence};
 pub use verify::Standing;

@@ -43,7 +43,7 @@ fn count(model: &Model, text: &str) -> usize {
 pub(super) fn pack(model: &Model, hits: &[Hit], tokens_max: usize) -> Packed {
     let mut left = tokens_max;
     let fits = |hit: &&Hit| {
-        let tokens = count(model, &passage(hit, 1));
+        let tokens = count(model, &fenced(hit, 1));
         let fits = tokens <= left;
         left -= if fits { tokens } else { 0 };
         fits
@@ -59,12 +59,13 @@ pub(super) fn no_room(model: &Model, room: usize) -> String {
 
 /// Makes the request.
 pub(super) fn request(question: &str, packed: &Packed) -> Request {
-    let passages: Vec<String> = packed.hits.iter().zip(1..).map(|(hit, number)| passage(hit, number)).collect();
+    let passages: Vec<String> = packed.hits.iter().zip(1..).map(|(hit, number)| fenced(hit, number)).collect();
     let text = format!("{}\n\nQuestion: {question}", passages.join("\n\n"));
     Request::new([Message::system(RULES), Message::user(text)])
 }
 
-fn passage(hit: &Hit, number: usize) -> String {
+/// Puts a passage between fences that its text cannot close.
+pub(crate) fn fenced(hit: &Hit, number: usize) -> String {
     let source = hit.place.reference(&hit.path);
     let headings = hit.headings.join(" > ");
     let text = harmless(&hit.text);

@@ -23,7 +23,7 @@ pub(super) fn one_by_one(request: &Request) -> Request {
         }
         split(message, results, &mut made);
     }
-    Request { messages: made, ..request.clone() }
+    Request { messages: made.into(), ..request.clone() }
 }
 
 fn split(message: &Message, mut results: Vec<Part>, made: &mut Vec<Message>) {

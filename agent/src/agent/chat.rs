@@ -1,0 +1,45 @@
+//! The state of an agent: its conversation, what was approved in it, what it has read and used.
+
+use std::collections::BTreeSet;
+
+use lorewell_model::{Finish, Message, Origin, Role, Usage};
+use serde_json::Value;
+
+use super::Grant;
+use crate::state::State;
+
+/// A conversation with an agent. `Chat::say("...")` is what a person says next: `thread.run(Chat::say("Hello"))`.
+#[derive(Debug, Clone, Default, PartialEq, State)]
+#[non_exhaustive]
+pub struct Chat {
+    /// What was said, oldest first; without the instructions, which are the agent's.
+    #[reduce(append)]
+    pub messages: Vec<Message>,
+    /// Approvals that hold for more than one call.
+    #[reduce(append)]
+    pub grants: Vec<Grant>,
+    /// Where texts came from that it has read and nobody vouches for.
+    #[reduce(merge)]
+    pub has_read: BTreeSet<Origin>,
+    /// What the models have used.
+    #[reduce(with = std::ops::AddAssign::add_assign)]
+    pub usage: Usage,
+    /// Why the model stopped at last.
+    pub finish: Option<Finish>,
+    /// The answer, if it was asked for in a form.
+    pub result: Option<Value>,
+}
+
+impl Chat {
+    /// Says something.
+    pub fn say(text: impl Into<String>) -> ChatUpdate {
+        Self::update().messages([Message::user(text)])
+    }
+
+    /// Returns the words of the newest answer.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let last = self.messages.iter().rev().find(|message| message.role == Role::Assistant);
+        last.map(|message| message.text().into_owned()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,148 @@
+//! Does what the machine of a turn says is next: asks the model, makes the calls, and journals what comes of it, so that a turn
+//! that was cut off goes on where it was.
+
+use std::sync::Arc;
+
+use lorewell_model::{
+    Error, Fold, Kind, Message, Messages, OutputSchema, Reply, Request, Result, ToolCall, ToolResult,
+};
+use lorewell_model::{Event as Said, ToolChoice, ToolSpec};
+use serde_json::{Map, Value};
+
+use super::calls::Calls;
+use super::turn::{Next, Turn};
+use super::{Chat, ChatUpdate, Inner};
+use crate::cx::Cx;
+
+/// The tool by which an agent with tools gives an answer that has a form.
+const FINAL: &str = "final_answer";
+/// How often an answer that does not have its form is sent back.
+const REPAIRS_MAX: u32 = 2;
+
+/// The form that the answer must have.
+#[derive(Clone)]
+pub(super) struct Form {
+    pub(super) schema: OutputSchema,
+    /// Tells what is wrong with an answer.
+    pub(super) check: Check,
+}
+
+pub(super) type Check = Arc<dyn Fn(&Value) -> Result<()> + Send + Sync>;
+
+/// Drives one turn, and returns what it adds to the conversation.
+pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
+    let state = cx.state();
+    let system = agent.instructions.iter().map(Message::system);
+    let messages: Messages = system.chain(state.messages.iter().cloned()).collect();
+    let mut turn = Turn::new(messages, agent.steps_max);
+    let (mut grants, mut has_read) = (state.grants.clone(), state.has_read.clone());
+    has_read.extend(agent.tools.origins());
+    let granted = grants.len();
+    let by_tool = form.as_ref().filter(|_| !agent.tools.is_empty());
+    let asked = asked(&agent, form.as_ref(), by_tool);
+    let (mut result, mut repairs) = (None, 0);
+    loop {
+        match turn.next()? {
+            Next::Model => {
+                let mut request = asked.clone();
+                request.messages = turn.messages().clone();
+                let reply = reply(&agent, &cx, turn.steps(), request).await?;
+                turn.model_said(reply);
+            }
+            Next::Tools(calls) => {
+                let calls = calls.to_vec();
+                if let Some((form, last)) = by_tool.zip(calls.iter().find(|call| call.name == FINAL)) {
+                    let read = last.arguments().and_then(|value: Map<String, Value>| checked(form, value.into()));
+                    turn.tools_said(calls.iter().map(|call| taken(call, &last.id, &read)));
+                    match read {
+                        Ok(value) => {
+                            result = Some(value);
+                            turn.stop();
+                        }
+                        Err(error) if repairs == REPAIRS_MAX => return Err(error),
+                        Err(_) => repairs += 1,
+                    }
+                    continue;
+                }
+                let step = turn.steps();
+                let made = Calls { agent: &agent, cx: &cx, step, grants: &mut grants, has_read: &mut has_read };
+                turn.tools_said(made.make(&calls).await?);
+            }
+            Next::Done => {
+                let Some(form) = form.as_ref().filter(|_| result.is_none()) else { break };
+                let text = turn.messages().last().map(Message::text).unwrap_or_default();
+                match lorewell_model::read_json(&text).and_then(|value| checked(form, value)) {
+                    Ok(value) => result = Some(value),
+                    Err(error) if repairs == REPAIRS_MAX => return Err(error),
+                    Err(error) => {
+                        repairs += 1;
+                        turn.go_on(Message::user(error.message()));
+                    }
+                }
+            }
+        }
+    }
+    let finish = turn.finish().cloned();
+    let new_grants = grants.split_off(granted);
+    let added = turn.added().to_vec();
+    Ok(Chat::update()
+        .messages(added)
+        .grants(new_grants)
+        .has_read(has_read)
+        .usage(turn.usage())
+        .finish(finish)
+        .result(result))
+}
+
+/// What the model is asked besides the conversation; the same in each step, so that providers can cache it.
+fn asked(agent: &Inner, form: Option<&Form>, by_tool: Option<&Form>) -> Request {
+    let mut request = agent.request.clone();
+    request.tools = agent.tools.specs().cloned().collect();
+    match (form, by_tool) {
+        (None, _) => {}
+        (Some(form), None) => request.output = Some(form.schema.clone()),
+        (Some(form), Some(_)) => {
+            let told = "Gives the answer, when you have it.";
+            request.tools.push(ToolSpec::new(FINAL, told, form.schema.schema.clone()));
+            request.tool_choice = Some(ToolChoice::Required);
+        }
+    }
+    request
+}
+
+/// Lets the model answer, unless its answer is known.
+async fn reply(agent: &Inner, cx: &Cx<Chat>, step: u32, request: Request) -> Result<Reply> {
+    let name = format!("model {step}");
+    let asked = cx.effect(&name, async |_| {
+        let mut events = agent.model.stream(request);
+        let mut fold = Fold::new();
+        while let Some(event) = events.next().await {
+            let event = event?;
+            cx.alive();
+            if let Said::Text { text } = &event {
+                cx.token(text).await;
+            }
+            fold.push(&event)?;
+        }
+        fold.reply()
+    });
+    asked.await.map_err(|error| error.context(format!("asking `{}`", agent.model.name())))
+}
+
+fn checked(form: &Form, value: Value) -> Result<Value> {
+    (form.check)(&value).map(|()| value)
+}
+
+/// What a model is told that has given its answer by a call.
+fn taken(call: &ToolCall, last: &str, read: &Result<Value>) -> ToolResult {
+    match read {
+        Ok(_) if call.id == last => ToolResult::new(call, "taken"),
+        Err(error) if call.id == last => ToolResult::failed(call, error.message()),
+        _ => ToolResult::failed(call, format!("not made: `{FINAL}` was called at the same time")),
+    }
+}
+
+/// An answer that does not have its form.
+pub(super) fn misfit(error: impl std::fmt::Display) -> Error {
+    Error::new(Kind::BadOutput, format!("the answer does not have the form that was asked for: {error}"))
+}

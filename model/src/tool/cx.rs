@@ -1,0 +1,143 @@
+//! What a tool is given besides its arguments: the key of its call, what its host shares, ways to report and to ask.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::message::ToolCall;
+use crate::{Error, Kind, Result};
+
+/// Who calls a tool: an agent, a server, a test.
+#[async_trait]
+pub trait ToolHost: Send + Sync {
+    /// Takes note of how far a call is.
+    async fn progress(&self, call: &ToolCall, value: Value) {
+        let _ = (call, value);
+    }
+
+    /// Asks a person, and returns an answer that fits the schema. It may never return: a call that waits for a person is
+    /// dropped and made again, with the same key, when there is an answer.
+    ///
+    /// # Errors
+    /// `Refused` where nobody can be asked.
+    async fn ask(&self, call: &ToolCall, prompt: &str, schema: Value) -> Result<Value> {
+        let _ = (prompt, schema);
+        let message = format!("`{}` asks a person, and nobody can be asked here", call.name);
+        Err(Error::new(Kind::Refused, message))
+    }
+}
+
+/// The host that only calls.
+struct Nobody;
+
+impl ToolHost for Nobody {}
+
+/// Things that tools share, by their types.
+#[derive(Clone, Default)]
+pub struct Shared(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl Shared {
+    /// Adds something, in the place of what has the same type.
+    pub fn insert<T: Any + Send + Sync>(&mut self, shared: T) {
+        self.0.insert(TypeId::of::<T>(), Arc::new(shared));
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({} values)", self.0.len())
+    }
+}
+
+/// What a tool is given when it is called.
+#[derive(Clone)]
+pub struct ToolCx {
+    call: Arc<ToolCall>,
+    key: Arc<str>,
+    shared: Arc<Shared>,
+    host: Arc<dyn ToolHost>,
+}
+
+impl ToolCx {
+    /// Makes one for a call. `key` must be the same whenever this call is tried again, and no other call may have it.
+    pub fn new(call: ToolCall, key: impl Into<Arc<str>>) -> Self {
+        Self { call: Arc::new(call), key: key.into(), shared: Arc::default(), host: Arc::new(Nobody) }
+    }
+
+    /// Sets who calls.
+    #[must_use]
+    pub fn host(mut self, host: Arc<dyn ToolHost>) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// Sets what is shared.
+    #[must_use]
+    pub fn share(mut self, shared: Arc<Shared>) -> Self {
+        self.shared = shared;
+        self
+    }
+
+    /// Returns the call.
+    #[must_use]
+    pub fn call(&self) -> &ToolCall {
+        &self.call
+    }
+
+    /// Returns the idempotency key of the call: the same whenever it is tried again, after a crash too. Hand it to the other
+    /// side, which knows by it what it has done already.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns what the host shares of a type.
+    ///
+    /// # Errors
+    /// `Config` if it shares nothing of it.
+    pub fn shared<T: Send + Sync + 'static>(&self) -> Result<Arc<T>> {
+        let found = self.shared.0.get(&TypeId::of::<T>()).cloned();
+        found.and_then(|shared| shared.downcast().ok()).ok_or_else(|| {
+            let message = format!("no `{}` is shared with the tools; give the agent one", std::any::type_name::<T>());
+            Error::new(Kind::Config, message)
+        })
+    }
+
+    /// Tells how far the call is. Waits while those who listen are behind.
+    ///
+    /// # Errors
+    /// The value has no form in JSON.
+    pub async fn progress<T: Serialize>(&self, value: T) -> Result<()> {
+        let value = serde_json::to_value(value)?;
+        self.host.progress(&self.call, value).await;
+        Ok(())
+    }
+
+    /// Asks a person, and waits for the answer as long as it takes: what comes before it runs again when there is one, with
+    /// the same key.
+    ///
+    /// # Errors
+    /// `Refused` where nobody can be asked; `BadInput` if the answer is no `T`, because the type has changed since it was
+    /// given.
+    pub async fn ask<T: DeserializeOwned + JsonSchema>(&self, prompt: impl Into<String> + Send) -> Result<T> {
+        let schema = schemars::schema_for!(T).to_value();
+        let answer = self.host.ask(&self.call, &prompt.into(), schema).await?;
+        serde_json::from_value(answer).map_err(|error| {
+            let message = format!("the answer to `{}` is no `{}`: {error}", self.call.name, std::any::type_name::<T>());
+            Error::new(Kind::BadInput, message).caused_by(error)
+        })
+    }
+}
+
+impl fmt::Debug for ToolCx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCx").field("call", &self.call).field("key", &self.key).finish_non_exhaustive()
+    }
+}
