@@ -148,7 +148,10 @@ mod scope;
 pub mod state;
 mod thread;
 
-pub use agent::{Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, Decision, Grant, Next, STEPS_MAX, Turn};
+pub use agent::{
+    Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, Decision, Grant, LoopGuard, Middleware, Next, STEPS_MAX, Turn,
+    TurnLimits, Verdict,
+};
 pub use cx::Cx;
 pub use engine::{Failure, Source};
 pub use event::{Event, EventKind, Gate, Side, StateView};

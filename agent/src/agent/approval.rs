@@ -123,7 +123,7 @@ impl Grant {
         let is_bound = self.arguments.is_some();
         let fits = self.arguments.as_ref().is_none_or(|arguments| *arguments == canonical(&call.arguments_json));
         // In a run that may have been led astray, only an approval of these very arguments stands, or one given knowingly.
-        let is_safe = why == Why::Declared || is_bound || self.is_guarded;
+        let is_safe = why != Why::Guarded || is_bound || self.is_guarded;
         self.tool == call.name && fits && is_safe && self.until.is_none_or(|until| now < until)
     }
 }
@@ -135,6 +135,8 @@ pub(super) enum Why {
     Declared,
     /// Because the run has read what nobody vouches for.
     Guarded,
+    /// Because a middleware wants it.
+    Wanted,
 }
 
 impl Why {

@@ -18,6 +18,8 @@ use serde_json::{Map, Value};
 
 use super::approval::{Answer, Decision, Grant, Why, prompt};
 use super::host::{Asking, Host};
+use super::middleware::Verdict;
+use super::turn::Turn;
 use super::{Chat, Inner};
 use crate::cx::Cx;
 
@@ -35,8 +37,7 @@ struct Made {
 pub(super) struct Calls<'a> {
     pub(super) agent: &'a Inner,
     pub(super) cx: &'a Cx<Chat>,
-    /// Which answer of the turn asked for them.
-    pub(super) step: u32,
+    pub(super) turn: &'a Turn,
     pub(super) grants: &'a mut Vec<Grant>,
     pub(super) has_read: &'a mut BTreeSet<Origin>,
 }
@@ -61,9 +62,14 @@ impl Calls<'_> {
                 Err(told) => {
                     made[index] = Some(Made { result: ToolResult::failed(call, told), origin: Origin::Developer });
                 }
-                Ok(ready) => match self.needs_approval(&ready) {
-                    None => now.push(ready),
-                    Some(why) => asked.push((ready, why)),
+                Ok(ready) => match self.verdict(&ready).await? {
+                    Verdict::Refuse(told) => {
+                        made[index] = Some(Made { result: ToolResult::failed(call, told), origin: Origin::Developer });
+                    }
+                    verdict => match self.needs_approval(&ready, &verdict) {
+                        None => now.push(ready),
+                        Some(why) => asked.push((ready, why)),
+                    },
                 },
             }
         }
@@ -88,8 +94,25 @@ impl Calls<'_> {
         Ok(Ready { index, tool: tool.clone(), call, arguments, note: None })
     }
 
-    fn needs_approval(&self, ready: &Ready) -> Option<Why> {
-        let why = Why::of(ready.tool.access(), self.agent.allowed, !self.has_read.is_empty())?;
+    /// Asks what stands around the tools.
+    async fn verdict(&self, ready: &Ready) -> Result<Verdict> {
+        if self.agent.around.is_empty() {
+            return Ok(Verdict::Go);
+        }
+        let name = format!("verdict {}.{}", self.turn.steps(), ready.index);
+        let asked = self.cx.effect(&name, async |_| {
+            let mut verdict = Verdict::Go;
+            for around in self.agent.around.iter() {
+                verdict = verdict.and(around.before_tool(self.turn, &ready.call).await?);
+            }
+            Ok(verdict)
+        });
+        asked.await
+    }
+
+    fn needs_approval(&self, ready: &Ready, verdict: &Verdict) -> Option<Why> {
+        let why = Why::of(ready.tool.access(), self.agent.allowed, !self.has_read.is_empty());
+        let why = why.or_else(|| (*verdict == Verdict::Ask).then_some(Why::Wanted))?;
         let now = self.cx.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let is_granted = self.grants.iter().any(|grant| grant.covers(&ready.call, why, now));
         (!is_granted).then_some(why)
@@ -100,7 +123,7 @@ impl Calls<'_> {
         let origins: Vec<Origin> = self.has_read.iter().copied().collect();
         let (mut now, mut open) = (Vec::new(), Vec::new());
         for (ready, why) in asked {
-            let name = format!("approve {}.{}", self.step, ready.index);
+            let name = format!("approve {}.{}", self.turn.steps(), ready.index);
             let Some(answer) = self.cx.task().answer_named(&name) else {
                 open.push((name, prompt(&ready.call, ready.tool.access(), why, &origins)));
                 continue;
@@ -167,19 +190,19 @@ impl Calls<'_> {
     /// Makes a call, unless its result is known.
     async fn journalled(&self, ready: Ready, asking: Arc<Asking>) -> Result<(usize, Made)> {
         let index = ready.index;
-        let name = format!("tool {}.{index}", self.step);
-        let made = self.cx.effect(&name, async |key| Ok(self.told(ready, key, asking).await)).await?;
+        let name = format!("tool {}.{index}", self.turn.steps());
+        let made = self.cx.effect(&name, async |key| self.told(ready, key, asking).await).await?;
         Ok((index, made))
     }
 
     /// Makes a call and tells those who listen.
-    async fn told(&self, ready: Ready, key: String, asking: Arc<Asking>) -> Made {
+    async fn told(&self, ready: Ready, key: String, asking: Arc<Asking>) -> Result<Made> {
         let Ready { index, call, tool, arguments, note } = ready;
         self.cx.tool_call(&call.id, &call.name, &arguments).await;
         let host = Host { task: self.cx.task().clone(), asking, index };
         let cx = ToolCx::new(call.clone(), key).share(self.agent.shared.clone());
         let unsaid = if tool.access().meets(FOREIGN) { Origin::Tool } else { Origin::Developer };
-        let (result, origin) = match attempts(&*tool, &cx, host, arguments).await {
+        let (mut result, origin) = match attempts(&*tool, &cx, host, arguments).await {
             Ok(output) => {
                 let parts = note.map(Part::text).into_iter().chain(output.parts).collect();
                 let (id, name) = (call.id.clone(), call.name.clone());
@@ -192,8 +215,11 @@ impl Calls<'_> {
                 (ToolResult::failed(&call, error.for_model(&call.name)), unsaid)
             }
         };
+        for around in self.agent.around.iter().rev() {
+            around.after_tool(self.turn, &call, &mut result).await?;
+        }
         self.cx.tool_result(&call.id, &Value::from(result.text())).await;
-        Made { result, origin }
+        Ok(Made { result, origin })
     }
 }
 

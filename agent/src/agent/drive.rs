@@ -46,7 +46,7 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
             Next::Model => {
                 let mut request = asked.clone();
                 request.messages = turn.messages().clone();
-                let reply = reply(&agent, &cx, turn.steps(), request).await?;
+                let reply = reply(&agent, &cx, &turn, request).await?;
                 turn.model_said(reply);
             }
             Next::Tools(calls) => {
@@ -64,9 +64,9 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
                     }
                     continue;
                 }
-                let step = turn.steps();
-                let made = Calls { agent: &agent, cx: &cx, step, grants: &mut grants, has_read: &mut has_read };
-                turn.tools_said(made.make(&calls).await?);
+                let made = Calls { agent: &agent, cx: &cx, turn: &turn, grants: &mut grants, has_read: &mut has_read };
+                let results = made.make(&calls).await?;
+                turn.tools_said(results);
             }
             Next::Done => {
                 let Some(form) = form.as_ref().filter(|_| result.is_none()) else { break };
@@ -111,9 +111,27 @@ fn asked(agent: &Inner, form: Option<&Form>, by_tool: Option<&Form>) -> Request 
 }
 
 /// Lets the model answer, unless its answer is known.
-async fn reply(agent: &Inner, cx: &Cx<Chat>, step: u32, request: Request) -> Result<Reply> {
-    let name = format!("model {step}");
+async fn reply(agent: &Inner, cx: &Cx<Chat>, turn: &Turn, mut request: Request) -> Result<Reply> {
+    let name = format!("model {}", turn.steps());
     let asked = cx.effect(&name, async |_| {
+        for around in agent.around.iter() {
+            around.before_model(turn, &mut request).await?;
+        }
+        let mut reply = match said(agent, cx, request).await {
+            Ok(reply) => reply,
+            Err(error) => instead(agent, turn, error).await?,
+        };
+        for around in agent.around.iter().rev() {
+            around.after_model(turn, &mut reply).await?;
+        }
+        Ok(reply)
+    });
+    asked.await
+}
+
+/// Asks the model, and hands on what it says.
+async fn said(agent: &Inner, cx: &Cx<Chat>, request: Request) -> Result<Reply> {
+    let reply = async {
         let mut events = agent.model.stream(request);
         let mut fold = Fold::new();
         while let Some(event) = events.next().await {
@@ -125,8 +143,18 @@ async fn reply(agent: &Inner, cx: &Cx<Chat>, step: u32, request: Request) -> Res
             fold.push(&event)?;
         }
         fold.reply()
-    });
-    asked.await.map_err(|error| error.context(format!("asking `{}`", agent.model.name())))
+    };
+    reply.await.map_err(|error: Error| error.context(format!("asking `{}`", agent.model.name())))
+}
+
+/// What is said in the place of a model that has failed.
+async fn instead(agent: &Inner, turn: &Turn, error: Error) -> Result<Reply> {
+    for around in agent.around.iter() {
+        if let Some(reply) = around.on_error(turn, &error).await? {
+            return Ok(reply);
+        }
+    }
+    Err(error)
 }
 
 fn checked(form: &Form, value: Value) -> Result<Value> {

@@ -6,6 +6,8 @@ mod calls;
 mod chat;
 mod drive;
 mod host;
+mod limits;
+mod middleware;
 #[cfg(test)]
 mod tests;
 mod toolbox;
@@ -24,6 +26,8 @@ use serde::de::DeserializeOwned;
 pub use approval::{ApprovalScope, Decision, Grant};
 pub use chat::{Chat, ChatUpdate};
 use drive::{Form, drive, misfit};
+pub use limits::{LoopGuard, TurnLimits};
+pub use middleware::{Middleware, Verdict};
 use toolbox::Toolbox;
 pub use turn::{Next, STEPS_MAX, Turn};
 
@@ -66,6 +70,8 @@ struct Inner {
     instructions: Option<String>,
     tools: Toolbox,
     shared: Arc<Shared>,
+    /// The first is outermost.
+    around: Vec<Arc<dyn Middleware>>,
     /// What its tools may touch without approval.
     allowed: Access,
     steps_max: u32,
@@ -83,6 +89,7 @@ impl Agent {
             instructions: None,
             tools: Toolbox::default(),
             shared: Arc::default(),
+            around: Vec::new(),
             allowed: Access::NONE,
             steps_max: STEPS_MAX,
             request: Request::default(),
@@ -125,6 +132,12 @@ impl Agent {
         self.with(|inner| {
             Arc::make_mut(&mut inner.shared).insert(shared);
         })
+    }
+
+    /// Puts something around its model and its tools, inside of what was put there before.
+    #[must_use]
+    pub fn middleware(self, middleware: impl Middleware) -> Self {
+        self.with(|inner| inner.around.push(Arc::new(middleware)))
     }
 
     /// Lets tools touch this without approval. A run that has read what nobody vouches for still asks before it writes, runs

@@ -459,3 +459,137 @@ proptest! {
         runtime.block_on(check_calls(manners, cut_after_ms));
     }
 }
+
+/// Notes what it sees, and changes it a little.
+#[derive(Clone, Default)]
+struct Watch(Arc<Mutex<Vec<String>>>, &'static str);
+
+impl Watch {
+    fn note(&self, what: &str) {
+        self.0.lock().unwrap().push(format!("{} {what}", self.1));
+    }
+}
+
+#[async_trait::async_trait]
+impl Middleware for Watch {
+    async fn before_model(&self, turn: &Turn, request: &mut Request) -> Result<()> {
+        self.note(&format!("before model {}", turn.steps()));
+        request.messages.push(Message::user(format!("({})", self.1)));
+        Ok(())
+    }
+
+    async fn after_model(&self, _: &Turn, reply: &mut lorewell_model::Reply) -> Result<()> {
+        self.note("after model");
+        if reply.message.tool_calls().count() == 0 {
+            reply.message = Message::assistant(format!("{}{}", reply.message.text(), self.1));
+        }
+        Ok(())
+    }
+
+    async fn before_tool(&self, _: &Turn, call: &ToolCall) -> Result<Verdict> {
+        self.note(&format!("before {}", call.id));
+        Ok(match &*call.arguments::<Note>()?.text {
+            "refuse" => Verdict::Refuse("never".to_owned()),
+            "ask" => Verdict::Ask,
+            _ => Verdict::Go,
+        })
+    }
+
+    async fn after_tool(&self, _: &Turn, call: &ToolCall, result: &mut lorewell_model::ToolResult) -> Result<()> {
+        self.note(&format!("after {}", call.id));
+        result.parts.push(Part::text(self.1));
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn middleware_stands_around_model_and_tools() {
+    let asked = ["go", "refuse", "ask"].map(|text| ("echo", json!({"text": text})));
+    let (agent, script) = scripted([calls(&asked), Message::assistant("ok")]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let agent = agent.tool("echo", |note: Note| async move { Ok::<_, ToolError>(note.text) });
+    let agent = agent.middleware(Watch(seen.clone(), "a")).middleware(Watch(seen.clone(), "b"));
+    let thread = agent.thread("t", Memory::new()).unwrap();
+    let asks = paused(thread.run(Chat::say("go")).await.unwrap());
+    assert_eq!(asks.questions.len(), 1);
+    thread.answer(&asks.questions[0].id, true).await.unwrap();
+    let chat = thread.resume().await.unwrap().done().unwrap();
+    let expected = [("go\nb\na", false), ("never", true), ("ask\nb\na", false)];
+    assert_eq!(results(&chat), expected.map(|(text, is_error)| (text.to_owned(), is_error)));
+    // What it added to the request is in no conversation; what it made of the answer is.
+    assert_eq!((script.asked()[0].messages.len(), chat.messages.len(), &*chat.text()), (3, 4, "okba"));
+    let once = [
+        "a before model 0",
+        "b before model 0",
+        "b after model",
+        "a after model",
+        "a before 0",
+        "b before 0",
+        "a before 1",
+        "b before 1",
+        "a before 2",
+        "b before 2",
+        "b after 0",
+        "a after 0",
+        "b after 2",
+        "a after 2",
+        "a before model 1",
+        "b before model 1",
+        "b after model",
+        "a after model",
+    ];
+    assert_eq!(*seen.lock().unwrap(), once);
+}
+
+/// Says something where the model cannot.
+struct Instead;
+
+#[async_trait::async_trait]
+impl Middleware for Instead {
+    async fn on_error(&self, _: &Turn, error: &Error) -> Result<Option<lorewell_model::Reply>> {
+        let is_refused = error.kind() == Kind::Refused;
+        Ok(is_refused.then(|| lorewell_model::Reply::new(Message::assistant("not today"), Finish::Stop)))
+    }
+}
+
+#[tokio::test]
+async fn middleware_may_answer_for_a_model_that_fails() {
+    for (kind, expected) in [(Kind::Refused, Ok("not today".to_owned())), (Kind::Unavailable, Err(Kind::Unavailable))] {
+        let script = Script::new([]).then_fail(kind, "gone");
+        let agent = Agent::new(Model::new("mock:script".parse().unwrap(), script)).middleware(Instead);
+        assert_eq!(agent.run("go").await.map_err(|error| error.kind()), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_keeps_to_its_limits() {
+    let echo = |note: Note| async move { Ok::<_, ToolError>(note.text) };
+    let three = || calls(&["a", "b", "c"].map(|text| ("echo", json!({"text": text}))));
+    let (agent, _) = scripted([three(), three(), Message::assistant("ok")]);
+    let chat = done(&agent.tool("echo", echo).middleware(TurnLimits::default().calls_max(4)), "go").await;
+    let told = "not made: 4 calls were made in this turn, and no more are; answer with what you have";
+    assert_eq!(results(&chat), [("a", false), (told, true), (told, true)].map(|(text, bad)| (text.to_owned(), bad)));
+
+    // The script counts the tokens of what it is asked and says.
+    let (agent, script) = scripted([three(), three(), Message::assistant("ok")]);
+    let agent = agent.tool("echo", echo).middleware(TurnLimits::default().tokens_max(1));
+    let error = agent.run("go").await.unwrap_err();
+    assert!(error.kind() == Kind::Limit && error.to_string().contains(" tokens of the 1 that it may"), "{error}");
+    assert_eq!(script.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
+    let echo = |note: Note| async move { Ok::<_, ToolError>(note.text) };
+    let again = || calls(&[("echo", json!({"text": "a"}))]);
+    let other = || calls(&[("echo", json!({"text": "b"}))]);
+    let told = "not made: this call was made 3 times in a row with the same arguments; do something else, or answer";
+
+    let answers = [again(), again(), other(), again(), again(), again(), again(), Message::assistant("ok")];
+    let chat = done(&scripted(answers).0.tool("echo", echo).middleware(LoopGuard::default()), "go").await;
+    assert_eq!(results(&chat), [(told.to_owned(), true)]);
+
+    let (agent, script) = scripted(std::iter::repeat_with(again).take(9));
+    let error = agent.tool("echo", echo).middleware(LoopGuard::default()).run("go").await.unwrap_err();
+    assert_eq!((error.kind(), script.asked().len()), (Kind::Limit, 5));
+}

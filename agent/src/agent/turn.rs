@@ -39,6 +39,8 @@ pub struct Turn {
     steps: u32,
     steps_max: u32,
     calls: Vec<ToolCall>,
+    /// How many calls have their results.
+    made: usize,
     finish: Option<Finish>,
     usage: Usage,
 }
@@ -60,7 +62,7 @@ impl Turn {
     pub fn new(messages: impl Into<Messages>, steps_max: u32) -> Self {
         let messages = messages.into();
         let began = messages.len();
-        Self { messages, began, steps: 0, steps_max, calls: Vec::new(), finish: None, usage: Usage::default() }
+        Self { messages, began, steps: 0, steps_max, calls: Vec::new(), made: 0, finish: None, usage: Usage::default() }
     }
 
     /// Says what is to be done.
@@ -98,6 +100,7 @@ impl Turn {
     /// Takes the results of the calls, in their order.
     pub fn tools_said(&mut self, results: impl IntoIterator<Item = ToolResult>) {
         self.messages.push(Message::results(results));
+        self.made += self.calls.len();
         self.calls.clear();
     }
 
@@ -128,6 +131,12 @@ impl Turn {
     #[must_use]
     pub fn steps(&self) -> u32 {
         self.steps
+    }
+
+    /// Returns how many calls were asked for in this turn before one of the newest answer.
+    #[must_use]
+    pub fn calls_before(&self, call: &ToolCall) -> usize {
+        self.made + self.calls.iter().position(|other| other.id == call.id).unwrap_or(self.calls.len())
     }
 
     /// Returns why the model stopped, when it is done.
