@@ -147,6 +147,7 @@ mod run;
 mod scope;
 pub mod state;
 mod thread;
+pub mod tools;
 
 pub use agent::{
     Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, Decision, Grant, LoopGuard, Middleware, Next, STEPS_MAX, Turn,
