@@ -41,6 +41,13 @@ impl From<Vec<Message>> for Messages {
     }
 }
 
+/// Copies them only if someone else has them too.
+impl From<Messages> for Vec<Message> {
+    fn from(messages: Messages) -> Self {
+        Arc::unwrap_or_clone(messages.0)
+    }
+}
+
 impl<const N: usize> From<[Message; N]> for Messages {
     fn from(messages: [Message; N]) -> Self {
         Vec::from(messages).into()
@@ -58,7 +65,7 @@ impl IntoIterator for Messages {
     type IntoIter = std::vec::IntoIter<Message>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Arc::unwrap_or_clone(self.0).into_iter()
+        Vec::from(self).into_iter()
     }
 }
 

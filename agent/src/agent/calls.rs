@@ -218,7 +218,9 @@ impl Calls<'_> {
         for around in self.agent.around.iter().rev() {
             around.after_tool(self.turn, &call, &mut result).await?;
         }
-        self.cx.tool_result(&call.id, &Value::from(result.text())).await;
+        if self.cx.task().is_heard() {
+            self.cx.tool_result(&call.id, &Value::from(result.text())).await;
+        }
         Ok(Made { result, origin })
     }
 }

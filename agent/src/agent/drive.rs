@@ -82,16 +82,9 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
             }
         }
     }
-    let finish = turn.finish().cloned();
-    let new_grants = grants.split_off(granted);
-    let added = turn.added().to_vec();
-    Ok(Chat::update()
-        .messages(added)
-        .grants(new_grants)
-        .has_read(has_read)
-        .usage(turn.usage())
-        .finish(finish)
-        .result(result))
+    let (usage, finish) = (turn.usage(), turn.finish().cloned());
+    let new = Chat::update().messages(turn.into_added()).grants(grants.split_off(granted)).has_read(has_read);
+    Ok(new.usage(usage).finish(finish).result(result))
 }
 
 /// What the model is asked besides the conversation; the same in each step, so that providers can cache it.

@@ -127,6 +127,14 @@ impl Turn {
         &self.messages[self.began..]
     }
 
+    /// Takes what the turn has added.
+    #[must_use]
+    pub fn into_added(self) -> Vec<Message> {
+        // Nobody else holds the conversation any more, so this copies nothing.
+        let mut messages: Vec<Message> = self.messages.into();
+        messages.split_off(self.began)
+    }
+
     /// Returns how often the model has answered.
     #[must_use]
     pub fn steps(&self) -> u32 {

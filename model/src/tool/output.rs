@@ -41,8 +41,12 @@ impl ToolOutput {
     /// Takes what a function returned.
     pub(super) fn of<R: Serialize + 'static>(returned: R) -> Result<Self, ToolError> {
         let mut returned = Some(returned);
-        if let Some(output) = (&mut returned as &mut dyn Any).downcast_mut::<Option<Self>>().and_then(Option::take) {
+        let any: &mut dyn Any = &mut returned;
+        if let Some(output) = any.downcast_mut::<Option<Self>>().and_then(Option::take) {
             return Ok(output);
+        }
+        if let Some(text) = any.downcast_mut::<Option<String>>().and_then(Option::take) {
+            return Ok(Self::text(text));
         }
         Ok(match serde_json::to_value(&returned)? {
             Value::String(text) => Self::text(text),
