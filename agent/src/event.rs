@@ -1,10 +1,13 @@
 //! What a run tells while it runs. Events are plain data of one type for all graphs, so that those of a subgraph come in
 //! the same stream; states and updates in them keep their types underneath.
 
+use std::fmt;
 use std::sync::Arc;
 
+use lorewell_model::{Error, Kind, Result};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::payload::Payload;
 use crate::question::Question;
@@ -25,6 +28,9 @@ pub struct Event {
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
+    /// Whether an effect told it, which a replay does not do again.
+    #[serde(skip)]
+    pub(crate) by_effect: bool,
 }
 
 /// Events that a task told at once, with its place.
@@ -33,13 +39,80 @@ pub(crate) type Burst = (u32, Vec<Event>);
 impl Event {
     pub(crate) fn new(scope: &Scope, seq: u64, task: Option<(&Arc<str>, u32)>, kind: EventKind) -> Self {
         let task = task.map(|(node, index)| (node.clone(), index));
-        Self { path: scope.path().clone(), seq, task, kind }
+        Self { path: scope.path().clone(), seq, task, kind, by_effect: false }
     }
 
     /// Returns the node, if the event is about a task.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         self.task.as_ref().map(|(node, _)| &**node)
+    }
+}
+
+/// An event as a recording has it. All fields of all kinds in one, for a value stays the text that it was only outside of
+/// enums and flattened structs.
+#[derive(Deserialize)]
+struct Read<'a> {
+    path: Arc<str>,
+    seq: u64,
+    #[serde(default)]
+    task: Option<(Arc<str>, u32)>,
+    event: String,
+    #[serde(default)]
+    attempt: u32,
+    #[serde(default, borrow)]
+    updates: Vec<&'a RawValue>,
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    wait_ms: u64,
+    #[serde(default)]
+    handler: Option<Arc<str>>,
+    #[serde(default)]
+    next: Vec<Arc<str>>,
+    #[serde(default, borrow)]
+    state: Option<&'a RawValue>,
+    #[serde(default)]
+    questions: Vec<Question>,
+    #[serde(default)]
+    gates: Vec<Gate>,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    arguments: Value,
+    #[serde(default)]
+    content: Value,
+    #[serde(default, borrow)]
+    value: Option<&'a RawValue>,
+}
+
+impl Event {
+    /// Reads an event that was written as JSON.
+    pub(crate) fn read(json: &str) -> Result<Self> {
+        let no_event = |why: &dyn fmt::Display| Error::new(Kind::BadInput, format!("no event of a recording: {why}"));
+        let read: Read<'_> = serde_json::from_str(json).map_err(|error| no_event(&error))?;
+        let held = |value: Option<&RawValue>| Payload::from_json(value.unwrap_or(RawValue::NULL).to_owned());
+        let kind = match &*read.event {
+            "started" => EventKind::Started { attempt: read.attempt },
+            "finished" => {
+                EventKind::Finished { updates: read.updates.iter().map(|update| held(Some(update))).collect() }
+            }
+            "retrying" => EventKind::Retrying { attempt: read.attempt, error: read.error, wait_ms: read.wait_ms },
+            "failed" => EventKind::Failed { error: read.error, handler: read.handler },
+            "checkpoint" => EventKind::Checkpoint { next: read.next },
+            "state" => EventKind::State { state: StateView(held(read.state)) },
+            "paused" => EventKind::Paused { questions: read.questions, gates: read.gates },
+            "token" => EventKind::Token { text: read.text },
+            "tool_call" => EventKind::ToolCall { id: read.id, name: read.name, arguments: read.arguments },
+            "tool_result" => EventKind::ToolResult { id: read.id, content: read.content },
+            "custom" => EventKind::Custom { name: read.name, value: held(read.value) },
+            other => return Err(no_event(&format!("there is no kind `{other}`"))),
+        };
+        Ok(Self { path: read.path, seq: read.seq, task: read.task, kind, by_effect: true })
     }
 }
 
@@ -163,7 +236,7 @@ impl StateView {
     ///
     /// # Errors
     /// A field has no form in JSON.
-    pub fn json(&self) -> lorewell_model::Result<String> {
+    pub fn json(&self) -> Result<String> {
         self.0.json().map(std::borrow::Cow::into_owned)
     }
 }

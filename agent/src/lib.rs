@@ -150,15 +150,17 @@ mod thread;
 pub mod tools;
 
 pub use agent::{
-    Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, Decision, Grant, LoopGuard, Middleware, Next, STEPS_MAX, Turn,
-    TurnLimits, Verdict,
+    Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, DELEGATE_TIMEOUT, Decision, Grant, LoopGuard, Middleware, Next,
+    STEPS_MAX, Turn, TurnLimits, Verdict,
 };
 pub use cx::Cx;
 pub use engine::{Failure, Source};
 pub use event::{Event, EventKind, Gate, Side, StateView};
 pub use flow::Flow;
 pub use graph::{Cache, Command, END, Goto, Graph, IntoNode, Name, Node, Retry, Route, START, Stored, node, node_with};
-pub use lorewell_model::{Access, Error, Kind, OrKind, Result, ResultExt, Tool, ToolCx, ToolError, ToolOutput, tool};
+pub use lorewell_model::{
+    Access, Budget, Error, Kind, OrKind, Result, ResultExt, Spent, Tool, ToolCx, ToolError, ToolOutput, tool,
+};
 pub use payload::Payload;
 pub use question::Question;
 pub use record::{Recorder, Recording};

@@ -2,7 +2,7 @@
 //! with, the results of its effects, which of its parallel tasks did something first. With that a replay gives the same
 //! events and the same state, byte for byte, and reaches nothing outside.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::checkpoint::Loaded;
 use crate::engine::{End, Limits};
 use crate::event::{Event, Gate};
-use crate::question::Question;
+use crate::question::{Pause, Question};
 use crate::run::{Input, Session};
 use crate::scope::Scope;
 use crate::state::{Saved, State};
@@ -35,8 +35,13 @@ pub struct Recording {
     order: BTreeMap<String, VecDeque<u32>>,
     effects: BTreeMap<String, Box<RawValue>>,
     failures: BTreeMap<String, RecordedFailure>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pauses: BTreeMap<String, Pause>,
     cached: BTreeMap<String, Option<String>>,
     events: Vec<Box<RawValue>>,
+    /// The places of those that an effect has told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    by_effects: BTreeSet<usize>,
     /// How it ended.
     end: Option<Box<RawValue>>,
 }
@@ -292,6 +297,16 @@ impl Tape {
         }
     }
 
+    pub(crate) fn pause(&self, scope: &Scope, occurrence: u32, seq: u64, task: u32, attempt: u32) -> Option<Pause> {
+        self.recording()?.pauses.get(&name(scope, seq, task, &format!("{occurrence} {attempt}"))).cloned()
+    }
+
+    pub(crate) fn note_pause(&self, scope: &Scope, occurrence: u32, seq: u64, task: u32, attempt: u32, pause: &Pause) {
+        if let Some(mut recording) = self.recorder() {
+            recording.pauses.insert(name(scope, seq, task, &format!("{occurrence} {attempt}")), pause.clone());
+        }
+    }
+
     pub(crate) fn cached(&self, scope: &Scope, seq: u64, task: u32) -> Option<Option<Arc<str>>> {
         let cached = self.recording()?.cached.get(&name(scope, seq, task, "cache"))?;
         Some(cached.as_deref().map(Arc::from))
@@ -303,12 +318,29 @@ impl Tape {
         }
     }
 
+    /// In a replay, takes the next event from the recording if an effect told it: effects are not done again.
+    pub(crate) fn told_by_effect(&self) -> Result<Option<Event>> {
+        let Self::Replay(replay) = self else { return Ok(None) };
+        let mut compared = replay.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        if !replay.recording.by_effects.contains(&*compared) {
+            return Ok(None);
+        }
+        let event = replay.recording.events.get(*compared).map(|event| Event::read(event.get()));
+        *compared += 1;
+        event.transpose()
+    }
+
     /// Takes an event into the recording, or compares it with the recorded one.
     pub(crate) fn see(&self, event: &Event) -> Result<()> {
         match self {
             Self::Off => Ok(()),
             Self::Record(recorder) => {
-                recorder.lock().events.push(raw(event)?);
+                let (mut recording, event_json) = (recorder.lock(), raw(event)?);
+                if event.by_effect {
+                    let place = recording.events.len();
+                    recording.by_effects.insert(place);
+                }
+                recording.events.push(event_json);
                 Ok(())
             }
             Self::Replay(replay) => {

@@ -21,10 +21,18 @@ struct Inside {
     scope: Arc<Scope>,
     node: Arc<str>,
     key: TaskKey,
-    /// Which subgraph that the task runs, from 0.
-    call: u32,
+    call: Call,
     keep: bool,
     root: u64,
+}
+
+/// Which of the graphs that a task runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Call {
+    /// One after the other, from 0.
+    Nth(u32),
+    /// Those that run side by side cannot be told apart by their order.
+    Named(String),
 }
 
 /// The name of a thread. A run that is not stored gets one by chance when it first needs it.
@@ -61,7 +69,7 @@ impl Scope {
         node: &Arc<str>,
         key: TaskKey,
         seq: u64,
-        call: u32,
+        call: Call,
         keep: bool,
     ) -> Arc<Self> {
         let root = self.root_seq(seq);
@@ -96,7 +104,8 @@ impl Scope {
     }
 
     /// The path: `research@4#2` is the graph that task 2 of the superstep that leads to checkpoint 4 runs, a node called
-    /// `research`; `.1` behind it would be the second one that it runs, and `/` leads to those inside.
+    /// `research`; `.1` behind it would be the second one that it runs, `.call-0-1` the one that a call of a tool runs, and `/`
+    /// leads to those inside.
     pub(crate) fn path(&self) -> &Arc<str> {
         self.path.get_or_init(|| {
             let inside = self.inside.as_ref().expect("the path of a thread's own graph is set when it is made");
@@ -108,8 +117,10 @@ impl Scope {
             if !inside.keep {
                 let _ = write!(path, "@{}#{}", inside.key.seq, inside.key.index);
             }
-            if inside.call > 0 {
-                let _ = write!(path, ".{}", inside.call);
+            match &inside.call {
+                Call::Nth(0) => {}
+                Call::Nth(n) => drop(write!(path, ".{n}")),
+                Call::Named(name) => drop(write!(path, ".{name}")),
             }
             path.into()
         })

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::UNIX_EPOCH;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lorewell_model::{
-    Access, Error, Kind, Origin, Part, Result, Tool, ToolCall, ToolCx, ToolError, ToolOutput, ToolResult,
+    Access, Budget, Error, Kind, Origin, Part, Result, Spent, Tool, ToolCall, ToolCx, ToolError, ToolOutput, ToolResult,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,6 +31,16 @@ const FOREIGN: Access = Access::READ.or(Access::NETWORK).or(Access::EXECUTE);
 struct Made {
     result: ToolResult,
     origin: Origin,
+    /// With what graphs inside the call have spent.
+    #[serde(default)]
+    spent: Spent,
+}
+
+impl Made {
+    /// One that was not made, and what the model is told of it.
+    fn not(call: &ToolCall, told: String, origin: Origin) -> Self {
+        Self { result: ToolResult::failed(call, told), origin, spent: Spent::default() }
+    }
 }
 
 /// The calls of one answer of the model.
@@ -40,6 +50,15 @@ pub(super) struct Calls<'a> {
     pub(super) turn: &'a Turn,
     pub(super) grants: &'a mut Vec<Grant>,
     pub(super) has_read: &'a mut BTreeSet<Origin>,
+}
+
+/// What has become of a call before it is made.
+enum Begun {
+    Ready(Ready),
+    /// It is not made.
+    Over(Made),
+    /// A person is asked.
+    Asks,
 }
 
 /// A call that can be made.
@@ -56,29 +75,49 @@ impl Calls<'_> {
     /// Makes them all, and returns their results in order.
     pub(super) async fn make(mut self, calls: &[ToolCall]) -> Result<Vec<ToolResult>> {
         let mut made: Vec<Option<Made>> = vec![None; calls.len()];
-        let (mut now, mut asked) = (Vec::new(), Vec::new());
+        let (mut now, asking) = (Vec::new(), Arc::new(Asking::default()));
         for (index, call) in calls.iter().enumerate() {
-            match self.ready(index, call.clone()) {
-                Err(told) => {
-                    made[index] = Some(Made { result: ToolResult::failed(call, told), origin: Origin::Developer });
-                }
-                Ok(ready) => match self.verdict(&ready).await? {
-                    Verdict::Refuse(told) => {
-                        made[index] = Some(Made { result: ToolResult::failed(call, told), origin: Origin::Developer });
-                    }
-                    verdict => match self.needs_approval(&ready, &verdict) {
-                        None => now.push(ready),
-                        Some(why) => asked.push((ready, why)),
-                    },
-                },
+            match self.begin(index, call, &asking).await? {
+                Begun::Ready(ready) => now.push(ready),
+                Begun::Over(over) => made[index] = Some(over),
+                Begun::Asks => {}
             }
         }
         // What needs nobody's word does not wait for it.
-        self.run(now, &mut made).await?;
-        self.run_approved(asked, &mut made).await?;
+        self.run(now, &asking, &mut made).await?;
+        if asking.ask(self.cx.task()) {
+            std::future::pending::<()>().await;
+        }
         self.has_read.extend(made.iter().flatten().map(|made| made.origin).filter(|origin| !origin.is_trusted()));
         let results = made.into_iter().map(|made| made.map(|made| made.result));
         results.collect::<Option<Vec<_>>>().ok_or_else(|| Error::new(Kind::Internal, "a call has no result"))
+    }
+
+    /// Finds out whether a call can be made.
+    async fn begin(&mut self, index: usize, call: &ToolCall, asking: &Asking) -> Result<Begun> {
+        let over = |told, origin| Ok(Begun::Over(Made::not(call, told, origin)));
+        let ready = match self.ready(index, call.clone()) {
+            Ok(ready) => ready,
+            Err(told) => return over(told, Origin::Developer),
+        };
+        let verdict = match self.verdict(&ready).await? {
+            Verdict::Refuse(told) => return over(told, Origin::Developer),
+            verdict => verdict,
+        };
+        let Some(why) = self.needs_approval(&ready, &verdict) else { return Ok(Begun::Ready(ready)) };
+        let name = format!("approve {}.{index}", self.turn.steps());
+        let Some(answer) = self.cx.task().answer_named(&name) else {
+            let origins: Vec<Origin> = self.has_read.iter().copied().collect();
+            let prompt = prompt(call, ready.tool.access(), why, &origins);
+            asking.later(index, name, prompt, schemars::schema_for!(Answer).to_value());
+            return Ok(Begun::Asks);
+        };
+        let decision: Decision = serde_json::from_value::<Answer>(answer)?.into();
+        self.grants.extend(Grant::of(call, &decision, why));
+        match self.decided(ready, decision) {
+            Ok(ready) => Ok(Begun::Ready(ready)),
+            Err(told) => over(told, Origin::User),
+        }
     }
 
     /// Finds the tool of a call, and holds its arguments against the schema. What is wrong is told to the model.
@@ -118,37 +157,6 @@ impl Calls<'_> {
         (!is_granted).then_some(why)
     }
 
-    /// Asks about calls, makes those that are approved, and waits for the answers that are not there.
-    async fn run_approved(&mut self, asked: Vec<(Ready, Why)>, made: &mut [Option<Made>]) -> Result<()> {
-        let origins: Vec<Origin> = self.has_read.iter().copied().collect();
-        let (mut now, mut open) = (Vec::new(), Vec::new());
-        for (ready, why) in asked {
-            let name = format!("approve {}.{}", self.turn.steps(), ready.index);
-            let Some(answer) = self.cx.task().answer_named(&name) else {
-                open.push((name, prompt(&ready.call, ready.tool.access(), why, &origins)));
-                continue;
-            };
-            let decision: Decision = serde_json::from_value::<Answer>(answer)?.into();
-            self.grants.extend(Grant::of(&ready.call, &decision, why));
-            let (index, call) = (ready.index, ready.call.clone());
-            match self.decided(ready, decision) {
-                Ok(ready) => now.push(ready),
-                Err(told) => {
-                    made[index] = Some(Made { result: ToolResult::failed(&call, told), origin: Origin::User });
-                }
-            }
-        }
-        self.run(now, made).await?;
-        if open.is_empty() {
-            return Ok(());
-        }
-        let schema = schemars::schema_for!(Answer).to_value();
-        for (name, prompt) in open {
-            self.cx.task().ask_named(&name, prompt, schema.clone());
-        }
-        std::future::pending().await
-    }
-
     /// Turns what a person decided into a call, or into what the model is told.
     fn decided(&self, ready: Ready, decision: Decision) -> Result<Ready, String> {
         if !decision.approve {
@@ -164,10 +172,18 @@ impl Calls<'_> {
     }
 
     /// Makes calls side by side.
-    async fn run(&self, ready: Vec<Ready>, made: &mut [Option<Made>]) -> Result<()> {
-        let asking = Arc::new(Asking::default());
+    async fn run(&self, ready: Vec<Ready>, asking: &Arc<Asking>, made: &mut [Option<Made>]) -> Result<()> {
+        let has_read = Arc::new(self.has_read.clone());
+        let host = |index| Host {
+            task: self.cx.task().clone(),
+            asking: asking.clone(),
+            step: self.turn.steps(),
+            index,
+            has_read: has_read.clone(),
+            spent: Arc::default(),
+        };
         let mut running: FuturesUnordered<_> =
-            ready.into_iter().map(|ready| self.journalled(ready, asking.clone())).collect();
+            ready.into_iter().map(|ready| self.journalled(host(ready.index), ready)).collect();
         poll_fn(|context| {
             loop {
                 match running.poll_next_unpin(context) {
@@ -188,18 +204,26 @@ impl Calls<'_> {
     }
 
     /// Makes a call, unless its result is known.
-    async fn journalled(&self, ready: Ready, asking: Arc<Asking>) -> Result<(usize, Made)> {
-        let index = ready.index;
+    async fn journalled(&self, host: Host, ready: Ready) -> Result<(usize, Made)> {
+        let (index, mut is_new) = (ready.index, false);
         let name = format!("tool {}.{index}", self.turn.steps());
-        let made = self.cx.effect(&name, async |key| self.told(ready, key, asking).await).await?;
+        let made = self.cx.effect(&name, async |key| {
+            is_new = true;
+            if let Some(budget) = self.cx.task().session.purse() {
+                budget.begin_call()?;
+            }
+            self.told(ready, key, host).await
+        });
+        let made = made.await?;
+        self.cx.task().spend(&name, made.spent, is_new);
         Ok((index, made))
     }
 
     /// Makes a call and tells those who listen.
-    async fn told(&self, ready: Ready, key: String, asking: Arc<Asking>) -> Result<Made> {
-        let Ready { index, call, tool, arguments, note } = ready;
+    async fn told(&self, ready: Ready, key: String, host: Host) -> Result<Made> {
+        let Ready { call, tool, arguments, note, .. } = ready;
         self.cx.tool_call(&call.id, &call.name, &arguments).await;
-        let host = Host { task: self.cx.task().clone(), asking, index };
+        let inside = host.spent.clone();
         let cx = ToolCx::new(call.clone(), key).share(self.agent.shared.clone());
         let unsaid = if tool.access().meets(FOREIGN) { Origin::Tool } else { Origin::Developer };
         let (mut result, origin) = match attempts(&*tool, &cx, host, arguments).await {
@@ -209,6 +233,12 @@ impl Calls<'_> {
                 (ToolResult { id, name, parts, is_error: false }, output.origin.unwrap_or(unsaid))
             }
             Err(error) => {
+                let error = match error.into_error() {
+                    // What an agent inside could not spend, this one cannot either.
+                    Ok(error) if Budget::is_over(&error) => return Err(error),
+                    Ok(error) => error.into(),
+                    Err(told) => told,
+                };
                 if let Some(hidden) = error.hidden() {
                     tracing::warn!(tool = call.name, call = call.id, error = hidden, "a tool has failed");
                 }
@@ -221,7 +251,9 @@ impl Calls<'_> {
         if self.cx.task().is_heard() {
             self.cx.tool_result(&call.id, &Value::from(result.text())).await;
         }
-        Ok(Made { result, origin })
+        let mut spent = std::mem::take(&mut *inside.lock().unwrap_or_else(PoisonError::into_inner));
+        spent.calls += 1;
+        Ok(Made { result, origin, spent })
     }
 }
 

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use lorewell_model::{
-    Error, Fold, Kind, Message, Messages, OutputSchema, Reply, Request, Result, ToolCall, ToolResult,
+    Budget, Error, Fold, Kind, Message, Messages, OutputSchema, Reply, Request, Result, Spent, ToolCall, ToolResult,
 };
 use lorewell_model::{Event as Said, ToolChoice, ToolSpec};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::calls::Calls;
@@ -103,29 +104,48 @@ fn asked(agent: &Inner, form: Option<&Form>, by_tool: Option<&Form>) -> Request 
     request
 }
 
+/// An answer of the model, as it is journalled.
+#[derive(Serialize, Deserialize)]
+struct Answered {
+    reply: Reply,
+    /// With attempts that failed, at the prices of those who answered.
+    spent: Spent,
+}
+
 /// Lets the model answer, unless its answer is known.
 async fn reply(agent: &Inner, cx: &Cx<Chat>, turn: &Turn, mut request: Request) -> Result<Reply> {
     let name = format!("model {}", turn.steps());
+    let mut is_new = false;
     let asked = cx.effect(&name, async |_| {
+        is_new = true;
         for around in agent.around.iter() {
             around.before_model(turn, &mut request).await?;
         }
-        let mut reply = match said(agent, cx, request).await {
+        let own = Budget::new();
+        let mut reply = match said(agent, cx, request, &own).await {
             Ok(reply) => reply,
             Err(error) => instead(agent, turn, error).await?,
         };
         for around in agent.around.iter().rev() {
             around.after_model(turn, &mut reply).await?;
         }
-        Ok(reply)
+        Ok(Answered { reply, spent: own.spent() })
     });
-    asked.await
+    let Answered { reply, spent } = asked.await?;
+    // What was asked just now the budget of the run has counted.
+    cx.task().spend(&name, spent, is_new);
+    Ok(reply)
 }
 
 /// Asks the model, and hands on what it says.
-async fn said(agent: &Inner, cx: &Cx<Chat>, request: Request) -> Result<Reply> {
+async fn said(agent: &Inner, cx: &Cx<Chat>, request: Request, own: &Budget) -> Result<Reply> {
+    let model = agent.model.clone().budget(own);
+    let model = match cx.task().session.purse() {
+        Some(budget) => model.budget(budget),
+        None => model,
+    };
     let reply = async {
-        let mut events = agent.model.stream(request);
+        let mut events = model.stream(request);
         let mut fold = Fold::new();
         while let Some(event) = events.next().await {
             let event = event?;

@@ -1,25 +1,37 @@
 //! The agent as the host of its tools: what they report becomes events of the run, what they ask questions of its thread.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use lorewell_model::{Result, ToolCall, ToolHost};
+use lorewell_model::{Error, Kind, Origin, Result, Spent, ToolCall, ToolHost};
 use serde_json::{Value, json};
 
-use crate::cx::TaskScope;
-use crate::event::EventKind;
+use crate::cx::{Ended, Inner, TaskScope, run_call};
+use crate::engine::Begin;
+use crate::event::{EventKind, Gate};
+use crate::flow::Flow;
 use crate::payload::Payload;
+use crate::question::Question;
+use crate::run::Input;
+use crate::scope::Call;
+use crate::state::State;
 
 /// One call and those beside it.
 #[derive(Clone)]
 pub(super) struct Host {
     pub(super) task: Arc<TaskScope>,
     pub(super) asking: Arc<Asking>,
+    /// Which answer of the model it belongs to.
+    pub(super) step: u32,
     /// Which call of the answer it is.
     pub(super) index: usize,
+    /// Whose texts the run has read that nobody vouches for.
+    pub(super) has_read: Arc<BTreeSet<Origin>>,
+    /// What graphs inside the call have spent.
+    pub(super) spent: Arc<Mutex<Spent>>,
 }
 
 /// The questions of calls that run side by side. They are asked when nothing else is left to do, and in the order of the
@@ -32,15 +44,24 @@ struct Asked {
     /// How many questions each call has asked.
     counts: HashMap<usize, u32>,
     open: Vec<Open>,
+    /// Questions about calls that are not being made.
+    later: Vec<Open>,
 }
 
-/// A question that waits for an answer.
+/// A call that waits for an answer.
 #[derive(Debug)]
 struct Open {
     index: usize,
-    name: String,
-    prompt: Value,
-    schema: Value,
+    asked: Waits,
+}
+
+/// What it waits for.
+#[derive(Debug)]
+enum Waits {
+    /// A question of its own.
+    Own { name: String, prompt: Value, schema: Value },
+    /// Those of the graph that it runs.
+    Inside { questions: Vec<Question>, gates: Vec<Gate> },
 }
 
 impl Asking {
@@ -48,18 +69,32 @@ impl Asking {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many calls wait for an answer.
+    /// Notes a question that is to be asked about a call before it is made.
+    pub(super) fn later(&self, index: usize, name: String, prompt: Value, schema: Value) {
+        self.asked().later.push(Open { index, asked: Waits::Own { name, prompt, schema } });
+    }
+
+    /// How many calls wait for an answer in the middle.
     pub(super) fn waiting(&self) -> usize {
         self.asked().open.len()
     }
 
-    /// Asks all that waits.
-    pub(super) fn ask(&self, task: &TaskScope) {
-        let mut open = std::mem::take(&mut self.asked().open);
+    /// Asks all that there is to ask. Returns whether there was anything.
+    pub(super) fn ask(&self, task: &TaskScope) -> bool {
+        let mut open: Vec<Open> = {
+            let mut asked = self.asked();
+            let later = std::mem::take(&mut asked.later);
+            asked.open.drain(..).chain(later).collect()
+        };
         open.sort_by_key(|open| open.index);
-        for Open { name, prompt, schema, .. } in open {
-            task.ask_named(&name, prompt, schema);
+        let is_any = !open.is_empty();
+        for Open { asked, .. } in open {
+            match asked {
+                Waits::Own { name, prompt, schema } => task.ask_named(&name, prompt, schema),
+                Waits::Inside { questions, gates } => task.pause_with(questions, gates),
+            }
         }
+        is_any
     }
 }
 
@@ -67,6 +102,36 @@ impl Host {
     /// Begins an attempt, which asks what the one before it has asked.
     pub(super) fn begin(&self) {
         self.asking.asked().counts.remove(&self.index);
+    }
+
+    /// Waits for a person, in the place of the call.
+    async fn wait<T>(&self, asked: Waits) -> T {
+        self.asking.asked().open.push(Open { index: self.index, asked });
+        std::future::pending().await
+    }
+
+    /// Whose texts the run has read that nobody vouches for.
+    pub(super) fn has_read(&self) -> &BTreeSet<Origin> {
+        &self.has_read
+    }
+
+    /// Runs a graph within the call, with checkpoints of its own: when the call is made again, it goes on where it was. Its
+    /// questions are asked as questions of the thread, together with those of the calls beside it.
+    pub(super) async fn run<S: State>(&self, tool: &str, flow: &Flow<S>, input: Input<S>) -> Result<Arc<S>> {
+        // One that keeps its state is the same in all calls of its tool.
+        let call = format!("call-{}-{}", self.step, self.index);
+        let place = if flow.keeps() { format!("tool-{tool}") } else { call.clone() };
+        match run_call(&self.task, flow, Begin::Input(input), Call::Named(place), &call).await? {
+            Inner::Ended(Ended { parent: Some(_), .. }) => {
+                let message = "the graph gave a command to the graph around it, and there is none: a tool runs it";
+                Err(Error::new(Kind::BadOutput, message))
+            }
+            Inner::Ended(Ended { state, spent, .. }) => {
+                *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += spent;
+                Ok(state)
+            }
+            Inner::Paused { questions, gates } => self.wait(Waits::Inside { questions, gates }).await,
+        }
     }
 
     /// Returns when the call has taken so long, unless it waits for a person.
@@ -101,8 +166,7 @@ impl ToolHost for Host {
             return Ok(answer);
         }
         let prompt = json!({"kind": "question", "tool": call.name, "text": prompt});
-        self.asking.asked().open.push(Open { index: self.index, name, prompt, schema });
-        std::future::pending().await
+        self.wait(Waits::Own { name, prompt, schema }).await
     }
 }
 

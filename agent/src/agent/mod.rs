@@ -4,6 +4,7 @@
 mod approval;
 mod calls;
 mod chat;
+mod delegate;
 mod drive;
 mod host;
 mod limits;
@@ -25,6 +26,7 @@ use serde::de::DeserializeOwned;
 
 pub use approval::{ApprovalScope, Decision, Grant};
 pub use chat::{Chat, ChatUpdate};
+pub use delegate::DELEGATE_TIMEOUT;
 use drive::{Form, drive, misfit};
 pub use limits::{LoopGuard, TurnLimits};
 pub use middleware::{Middleware, Verdict};

@@ -3,30 +3,62 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Spent};
 
 use super::TaskScope;
 use crate::engine::{Begin, End, Engine, Persist};
+use crate::event::Gate;
 use crate::flow::Flow;
 use crate::graph::Upward;
+use crate::question::Question;
 use crate::run::{Drive, Told};
+use crate::scope::Call;
 use crate::state::State;
 
 /// Events that are passed on together.
 const BURST_MAX: usize = 64;
 
 /// How the graph ended.
-pub(super) struct Ended<C: State> {
-    pub(super) state: Arc<C>,
-    pub(super) updates: Vec<C::Update>,
-    pub(super) parent: Option<Box<Upward>>,
+pub(crate) struct Ended<C: State> {
+    pub(crate) state: Arc<C>,
+    pub(crate) updates: Vec<C::Update>,
+    pub(crate) parent: Option<Box<Upward>>,
+    pub(crate) spent: Spent,
 }
 
+/// The state in which the graph ended, or what it waits for.
+pub(crate) enum Inner<C: State> {
+    Ended(Ended<C>),
+    Paused { questions: Vec<Question>, gates: Vec<Gate> },
+}
+
+/// Runs a graph as the next one of a task; where it waits for a person, the task does.
 pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: Begin<C>) -> Result<Ended<C>> {
+    match run_call(task, flow, begin, task.next_call(), "").await? {
+        Inner::Ended(ended) => {
+            task.spend_inside(ended.spent);
+            Ok(ended)
+        }
+        Inner::Paused { questions, gates } => {
+            task.pause_with(questions, gates);
+            std::future::pending().await
+        }
+    }
+}
+
+/// Runs a graph inside a task, until it ends or waits for a person. `occasion` tells apart the times that one task runs a graph
+/// which keeps its state.
+pub(crate) async fn run_call<C: State>(
+    task: &Arc<TaskScope>,
+    flow: &Flow<C>,
+    begin: Begin<C>,
+    call: Call,
+    occasion: &str,
+) -> Result<Inner<C>> {
     // What the graph stores may depend on what was drawn before.
     task.before_effect().await?;
     let keep = flow.keeps();
-    let scope = task.next_call(keep);
+    let scope = task.inside(call, keep);
     let _alone = keep.then(|| task.session.hold(scope.path())).transpose()?;
     let shared = match &begin {
         Begin::Shared(state) => Some(state.clone()),
@@ -49,19 +81,23 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
         Some(loaded) => Engine::restore(plan.clone(), scope.clone(), limits.clone(), loaded, &session.answers, shared)?,
         None => Engine::fresh(plan.clone(), scope.clone(), limits.clone()),
     };
-    let occasion = keep.then(|| format!("{}#{}", task.key.seq, task.key.index));
+    let occasion = keep.then(|| format!("{}#{}{occasion}", task.key.seq, task.key.index));
     let goes_on = engine.head().is_some() && engine.occasion() == occasion.as_deref();
     if let Some(occasion) = occasion {
         engine.set_occasion(occasion);
     }
+    let path = scope.path().clone();
     let mut drive = Drive::new(engine, plan, scope, session.clone(), limits);
+    // What its unfinished tasks have spent they count themselves.
+    let before = if goes_on { drive.spent() } else { Spent::default() };
+    task.session.spend(|| path.to_string(), before, false);
     drive.begin((!goes_on).then_some(begin));
     match drive_to_end(task, &mut drive).await {
-        End::Done { state, parent } => Ok(Ended { state, updates: drive.collected(), parent }),
-        End::Paused { questions, gates, .. } => {
-            task.pause_with(questions, gates);
-            std::future::pending().await
+        End::Done { state, parent } => {
+            let spent = drive.spent().time_ms(0);
+            Ok(Inner::Ended(Ended { state, updates: drive.collected(), parent, spent }))
         }
+        End::Paused { questions, gates, .. } => Ok(Inner::Paused { questions, gates }),
         End::Failed(error) => Err(error),
     }
 }

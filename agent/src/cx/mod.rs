@@ -2,6 +2,7 @@
 
 mod inner;
 mod task;
+mod within;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub(crate) use inner::{Held, already_held};
+pub(crate) use inner::{Ended, Held, Inner, already_held, run_call};
 pub(crate) use task::{Parts, TaskScope};
 
 use crate::engine::Failure;
@@ -23,6 +24,7 @@ use crate::graph::Upward;
 use crate::payload::Payload;
 use crate::run::Input;
 use crate::state::State;
+use within::Within;
 
 /// What a node is given when it runs.
 ///
@@ -126,7 +128,7 @@ impl<S: State> Cx<S> {
         T: Serialize + DeserializeOwned,
         F: Future<Output = Result<T>>,
     {
-        let (entry, known) = self.task.effect(name)?;
+        let (entry, known) = self.task.effect(name).await?;
         if let Some(known) = known {
             return serde_json::from_slice(&known).map_err(|error| {
                 let message =
@@ -135,7 +137,8 @@ impl<S: State> Cx<S> {
             });
         }
         self.task.before_effect().await?;
-        let value = act(self.task.key(&entry)).await.map_err(|error| error.context(format!("effect `{name}`")))?;
+        let value =
+            Within::new(act(self.task.key(&entry))).await.map_err(|error| error.context(format!("effect `{name}`")))?;
         let bytes = crate::engine::encode(&value)?;
         self.task.store_effect(entry, bytes).await?;
         Ok(value)

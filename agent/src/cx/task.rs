@@ -8,19 +8,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use lorewell_model::Result;
+use lorewell_model::{Result, Spent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::within::is_within;
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
 use crate::engine::{Failure, Journal, Journaled, Limits, TaskKey};
 use crate::event::{Burst, Event, EventKind};
 use crate::payload::Payload;
 use crate::question::{Pause, Question};
 use crate::run::Session;
-use crate::scope::{Scope, id_within};
+use crate::scope::{Call, Scope, id_within};
 
 /// A task that runs.
 pub(crate) struct TaskScope {
@@ -45,6 +46,7 @@ struct Memory {
     calls: u32,
     ids: u32,
     pause: Pause,
+    spent: Spent,
 }
 
 /// What a task is made of.
@@ -64,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The pause that the task was in when it was last run.
     pub(crate) asked: Option<Arc<Pause>>,
+    /// In a replay, how the recorded attempt paused, if it did.
+    pub(crate) recorded: Option<Pause>,
     pub(crate) events: Option<mpsc::Sender<Burst>>,
 }
 
@@ -109,14 +113,24 @@ impl TaskScope {
     }
 
     /// Names the next effect and returns its result, if it has one.
-    pub(crate) fn effect(&self, name: &str) -> Result<(String, Option<Vec<u8>>)> {
+    pub(crate) async fn effect(&self, name: &str) -> Result<(String, Option<Vec<u8>>)> {
         let entry = self.entry_name(&format!("effect {name}"));
         let known = self.known(&entry);
         match &known {
             Some(value) => self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, value),
-            None => self.session.tape.must_know(&self.scope, self.seq, self.index, &entry)?,
+            None => self.must_know(&entry).await?,
         }
         Ok((entry, known))
+    }
+
+    /// In a replay nothing is done: what has no recorded result was not done in the recorded run, or waited for a person.
+    async fn must_know(&self, entry: &str) -> Result<()> {
+        let Some(recorded) = &self.recorded else {
+            return self.session.tape.must_know(&self.scope, self.seq, self.index, entry);
+        };
+        self.memory().pause = recorded.clone();
+        self.has_paused.store(true, Ordering::Release);
+        std::future::pending().await
     }
 
     /// The idempotency key of an effect.
@@ -255,16 +269,30 @@ impl TaskScope {
     /// Takes what was journalled in this attempt.
     pub(crate) fn take_journal(&self) -> Journaled {
         let mut memory = self.memory();
-        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored }
+        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored, spent: memory.spent }
     }
 
-    /// The scope of the next graph that the task runs.
-    pub(crate) fn next_call(&self, keep: bool) -> Arc<Scope> {
-        let call = {
-            let mut memory = self.memory();
-            memory.calls += 1;
-            memory.calls - 1
-        };
+    /// Counts what something has spent that this task has done, now or before a crash. `what` names it within the task: in
+    /// the budget of the run it counts once, however often the task runs.
+    pub(crate) fn spend(&self, what: &str, spent: Spent, is_counted: bool) {
+        self.memory().spent += spent;
+        self.session.spend(|| id_within(self.task_id(), "spent", what, 0), spent, is_counted);
+    }
+
+    /// Takes over what a graph inside has spent, which its own tasks have counted.
+    pub(crate) fn spend_inside(&self, spent: Spent) {
+        self.memory().spent += spent;
+    }
+
+    /// The next graph that the task runs.
+    pub(crate) fn next_call(&self) -> Call {
+        let mut memory = self.memory();
+        memory.calls += 1;
+        Call::Nth(memory.calls - 1)
+    }
+
+    /// The scope of a graph that the task runs.
+    pub(crate) fn inside(&self, call: Call, keep: bool) -> Arc<Scope> {
         self.scope.inside(&self.node, self.key, self.seq, call, keep)
     }
 
@@ -277,8 +305,11 @@ impl TaskScope {
         self.forward(vec![Event::new(&self.scope, self.seq, task, kind)]).await;
     }
 
-    pub(crate) async fn forward(&self, events: Vec<Event>) {
+    pub(crate) async fn forward(&self, mut events: Vec<Event>) {
         self.alive();
+        if is_within() {
+            events.iter_mut().for_each(|event| event.by_effect = true);
+        }
         if let Some(sender) = &self.events
             && !events.is_empty()
         {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Spent};
 
 use super::frontier::{Seed, Source, Step, TASKS_MAX};
 use super::records::{Saving, encode};
@@ -30,6 +30,7 @@ impl<S: State> Engine<S> {
     /// Begins a run with an input, which is a checkpoint of its own.
     pub(super) fn begin(&mut self, input: Begin<S>, out: &mut VecDeque<Output<S>>) -> Result<()> {
         self.leave_behind();
+        self.spent = Spent::default();
         let seq = self.seq();
         let mut records = Vec::new();
         self.is_torn = true;
@@ -95,6 +96,7 @@ impl<S: State> Engine<S> {
         let seq = self.seq();
         let records = self.result_records(seq)?;
         self.is_torn = true;
+        self.spent = self.spent();
         self.apply_tasks()?;
         self.parent = self.upward();
         let seeds = match self.parent {
@@ -274,6 +276,8 @@ impl<S: State> Engine<S> {
             shared: self.collected.is_some(),
             parent: self.parent.clone(),
             born: if self.scope.is_root() { self.scope.born() } else { 0 },
+            spent: self.spent.time_ms(0),
+            ran: if self.scope.is_root() { self.spent.time_ms } else { 0 },
             after: self.after.iter().map(|node| self.plan.node(*node).name.to_string()).collect(),
             ..Step::new(&self.plan, source, self.now, self.first, self.occasion.clone(), seeds, &self.frontier)?
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lorewell_model::Result;
 
 use super::frontier::{Seed, Source, Step};
-use super::records::encode;
+use super::records::{StoredFailure, encode};
 use super::task::{Status, Task};
 use super::{Engine, TaskKey};
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Record};
@@ -51,6 +51,7 @@ impl<S: State> Engine<S> {
             let place = u32::try_from(*index).unwrap_or(u32::MAX);
             seeds.push(Seed { key: Some(self.key(place)), ..seed(&self.tasks[*index]) });
         }
+        self.spent = self.spent();
         (self.now, self.parent) = (now, None);
         self.after.clear();
         let step = Step { deferred: self.is_behind, ..self.step(Source::Edit, &seeds)? };
@@ -110,8 +111,8 @@ impl<S: State> Engine<S> {
             for (name, value) in task.journal.iter().flat_map(|journal| journal.iter()) {
                 entry(EntryKind::Effect, name, value.clone());
             }
-            if let Some(failure) = &task.failure {
-                entry(EntryKind::Failure, "", encode(failure)?);
+            if let Some(failure) = task.failure.clone() {
+                entry(EntryKind::Failure, "", encode(&StoredFailure { failure, spent: task.lost })?);
             }
             if let Some(asked) = &task.asked {
                 entry(EntryKind::Pause, "", encode(&**asked)?);

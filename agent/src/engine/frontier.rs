@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lorewell_model::Result;
+use lorewell_model::{Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -147,6 +147,12 @@ pub(crate) struct Step {
     /// Whether supersteps after it may have run that were never stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deferred: bool,
+    /// What the run has spent so far, but for its time.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub(crate) spent: Spent,
+    /// How long it has run, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) ran: u64,
 }
 
 /// A task in a step record.
@@ -197,6 +203,8 @@ impl Step {
             parent: None,
             born: 0,
             deferred: false,
+            spent: Spent::default(),
+            ran: 0,
         })
     }
 

@@ -16,7 +16,7 @@ mod weight;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ use crate::checkpoint::{Batch, Body, EntryKey, Place, Record};
 use crate::event::{Event, EventKind, Gate};
 use crate::graph::{Plan, Upward};
 use crate::question::Question;
-use crate::scope::Scope;
+use crate::scope::{Call, Scope};
 use crate::state::State;
 
 /// A loop that goes wrong is noticed before it costs much; a graph that needs more says so.
@@ -89,8 +89,8 @@ pub(crate) enum Input<S: State> {
     Begin { input: Begin<S>, now: u64 },
     /// Go on from where the checkpoint stands.
     Resume { now: u64 },
-    /// Stop where the run stands.
-    Cancel,
+    /// Stop where the run stands, for this reason.
+    Stop(Error),
     /// An attempt of a task has ended. Ignored if the task does not wait for that attempt.
     Ended { task: u32, attempt: u32, end: TaskEnd<S>, now: u64 },
 }
@@ -154,6 +154,8 @@ pub(crate) struct Engine<S: State> {
     is_behind: bool,
     /// What the last event said the time is.
     now: u64,
+    /// What the run has spent in the supersteps that are committed, and how long it has run.
+    spent: Spent,
     /// All updates that were applied, for a graph on the state of another.
     collected: Option<Vec<S::Update>>,
     /// The command with which this graph has ended, for the graph around it.
@@ -192,6 +194,7 @@ impl<S: State> Engine<S> {
             fresh: true,
             is_behind: false,
             now: 0,
+            spent: Spent::default(),
             collected: None,
             parent: None,
             stopped: false,
@@ -229,7 +232,8 @@ impl<S: State> Engine<S> {
     /// The paths of the graphs that the tasks of the open superstep may run.
     pub(crate) fn open_paths(&self) -> Vec<Arc<str>> {
         let keys = (0u32..).zip(&self.tasks).map(|(index, task)| (self.key(index), self.plan.node(task.runs())));
-        keys.map(|(key, node)| self.scope.inside(&node.name, key, key.seq, 0, false).path().clone()).collect()
+        keys.map(|(key, node)| self.scope.inside(&node.name, key, key.seq, Call::Nth(0), false).path().clone())
+            .collect()
     }
 
     /// The node that a task runs.
@@ -250,6 +254,17 @@ impl<S: State> Engine<S> {
     /// Tells whether there is something left to run.
     pub(crate) fn is_unfinished(&self) -> bool {
         !self.tasks.is_empty()
+    }
+
+    /// Returns what the run has spent, with what finished tasks of the open superstep have.
+    pub(crate) fn spent(&self) -> Spent {
+        let mut spent = self.spent;
+        for task in &self.tasks {
+            if let Status::Finished(done) = &task.status {
+                spent += done.spent;
+            }
+        }
+        spent
     }
 
     /// Names the nodes that run next.
@@ -286,8 +301,9 @@ impl<S: State> Engine<S> {
                 self.now = now;
                 self.open(out)
             }
-            Input::Cancel => Err(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed")),
+            Input::Stop(error) => Err(error),
             Input::Ended { task, attempt, end, now } => {
+                self.spent.time_ms += now.saturating_sub(self.now);
                 self.now = now;
                 self.ended(task, attempt, end, out)
             }
@@ -391,7 +407,7 @@ impl<S: State> Engine<S> {
         }
         self.running -= 1;
         match end {
-            TaskEnd::Done { command, journal } => match self.finish(index, command, out) {
+            TaskEnd::Done { command, journal } => match self.finish(index, command, journal.spent, out) {
                 Ok(()) => {}
                 Err(error) => self.fail(index, error, journal, out)?,
             },

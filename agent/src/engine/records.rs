@@ -1,13 +1,13 @@
 //! The forms in which results, states and failures are stored: JSON, readable by a person with a database shell.
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Engine;
 use super::frontier::{Seed, Source};
-use super::task::{Done, Status};
+use super::task::{Done, Failure, Status};
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Record};
 use crate::graph::{Command, Goto, Migration, Plan, Stored, StoredGoto, Target, Upward};
 use crate::state::{Saved, State};
@@ -40,6 +40,17 @@ pub(crate) struct StoredResult {
     /// The version of the graph's state.
     #[serde(rename = "v", default, skip_serializing_if = "is_zero")]
     pub(crate) version: u32,
+    #[serde(rename = "x", default, skip_serializing_if = "Spent::is_nothing")]
+    pub(crate) spent: Spent,
+}
+
+/// A failure, with what the node has spent before it failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredFailure {
+    #[serde(flatten)]
+    pub(super) failure: Failure,
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    pub(super) spent: Spent,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -58,7 +69,7 @@ impl StoredResult {
             })
         });
         let goto = goto.collect::<Result<_>>()?;
-        Ok(Self { goto, parent: done.parent.clone(), ..Self::updates(plan, state, &done.updates)? })
+        Ok(Self { goto, parent: done.parent.clone(), spent: done.spent, ..Self::updates(plan, state, &done.updates)? })
     }
 
     pub(super) fn updates<S: State>(plan: &Plan<S>, state: &S, updates: &[S::Update]) -> Result<Self> {
@@ -162,15 +173,21 @@ impl<S: State> Engine<S> {
         Ok(batch)
     }
 
+    /// Why a task has failed whose error handler runs.
+    pub(super) fn failure_record(&self, index: u32) -> Result<Option<Record>> {
+        let task = &self.tasks[index as usize];
+        let Some(failure) = task.failure.clone() else { return Ok(None) };
+        let value = encode(&StoredFailure { failure, spent: task.lost })?;
+        Ok(Some(self.task_entry(index, EntryKind::Failure, String::new(), value)))
+    }
+
     /// What is known of a task of the open superstep.
     pub(super) fn unfinished_records(&self, index: u32, records: &mut Vec<Record>) -> Result<()> {
         let task = &self.tasks[index as usize];
         for (name, value) in &task.unsaved {
             records.push(self.task_entry(index, EntryKind::Effect, name.clone(), value.clone()));
         }
-        if let Some(failure) = &task.failure {
-            records.push(self.task_entry(index, EntryKind::Failure, String::new(), encode(failure)?));
-        }
+        records.extend(self.failure_record(index)?);
         match &task.status {
             Status::Finished(_) => {
                 let value = self.result_record(index)?;
@@ -191,8 +208,8 @@ pub(crate) fn encode_command<S: State>(state: &S, command: &Command<S>) -> Resul
         RawValue::from_string(state.encode(update)?).map_err(|error| Error::new(Kind::Internal, error.to_string()))
     });
     let goto = command.goto.iter().map(Goto::stored).collect::<Result<_>>()?;
-    let stored =
-        StoredResult { updates: updates.collect::<Result<_>>()?, goto, parent: command.parent.clone(), version: 0 };
+    let (updates, parent) = (updates.collect::<Result<_>>()?, command.parent.clone());
+    let stored = StoredResult { updates, goto, parent, ..StoredResult::default() };
     serde_json::to_string(&stored).map_err(|error| Error::new(Kind::BadInput, error.to_string()))
 }
 

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::frontier::Frontier;
-use super::records::{Saving, StoredResult, decode};
+use super::records::{Saving, StoredFailure, StoredResult, decode};
 use super::task::{Done, Failure, Journal, Status};
 use super::weight::Weight;
 use super::{Engine, Limits, Step};
@@ -53,6 +53,7 @@ impl<S: State> Engine<S> {
         let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
         (engine.first, engine.occasion) = (step.first, step.occasion);
         (engine.parent, engine.is_behind) = (step.parent, step.deferred);
+        engine.spent = step.spent.time_ms(step.ran);
         engine.after = step.after.iter().filter_map(|node| engine.plan.find(node)).collect();
         engine.advance(head, seeds)?;
         engine.fresh = false;
@@ -123,10 +124,10 @@ impl<S: State> Engine<S> {
                 Goto::Send { input, .. } => Target::Send(id, input),
             });
         }
-        let parent = stored.parent.clone();
+        let (parent, spent) = (stored.parent.clone(), stored.spent);
         let updates = stored.read(&self.plan, row.seq)?;
         let stored = Some(row.value.len());
-        let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new() };
+        let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new(), spent };
         self.tasks[row.task as usize].status = Status::Finished(done);
         Ok(())
     }
@@ -145,7 +146,11 @@ impl<S: State> Engine<S> {
                         decode::<IgnoredAny>("the result of an effect", seq, &value)?;
                         journal.insert(key.name, value);
                     }
-                    EntryKind::Failure => self.restore_failure(index, decode("a failure", seq, &value)?),
+                    EntryKind::Failure => {
+                        let StoredFailure { failure, spent } = decode("a failure", seq, &value)?;
+                        self.tasks[index].lost = spent;
+                        self.restore_failure(index, failure);
+                    }
                     EntryKind::Pause => {
                         self.tasks[index].asked = Some(Arc::new(decode("a pause", seq, &value)?));
                     }

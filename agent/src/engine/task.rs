@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Spent};
 use serde::{Deserialize, Serialize};
 
 use super::records::StoredResult;
@@ -34,6 +34,8 @@ pub(crate) type Journal = BTreeMap<String, Vec<u8>>;
 pub(crate) struct Journaled {
     pub(crate) entries: Vec<(String, Vec<u8>)>,
     pub(crate) stored: usize,
+    /// What it has spent, with what it found in the journal.
+    pub(crate) spent: Spent,
 }
 
 /// One run of a node in the open superstep.
@@ -53,6 +55,8 @@ pub(crate) struct Task<S: State> {
     pub(crate) asked: Option<Arc<Pause>>,
     /// Journal entries that nothing has stored yet.
     pub(crate) unsaved: Vec<(String, Vec<u8>)>,
+    /// What the node has spent that failed, where its error handler runs.
+    pub(crate) lost: Spent,
 }
 
 pub(crate) enum Status<S: State> {
@@ -77,6 +81,7 @@ pub(crate) struct Done<S: State> {
     pub(crate) told: bool,
     /// Copies of the updates for those who listen.
     pub(crate) shown: Vec<Payload>,
+    pub(crate) spent: Spent,
 }
 
 /// Why a task failed for good; its error handler runs in its place.
@@ -146,6 +151,7 @@ impl<S: State> Task<S> {
             journal: None,
             asked: None,
             unsaved: Vec::new(),
+            lost: Spent::default(),
         }
     }
 
@@ -166,7 +172,13 @@ impl<S: State> Task<S> {
 impl<S: State> Engine<S> {
     /// A task has finished: takes its updates, finds out where it leads, stores both unless the superstep is complete
     /// with it.
-    pub(super) fn finish(&mut self, index: u32, mut command: Command<S>, out: &mut VecDeque<Output<S>>) -> Result<()> {
+    pub(super) fn finish(
+        &mut self,
+        index: u32,
+        mut command: Command<S>,
+        mut spent: Spent,
+        out: &mut VecDeque<Output<S>>,
+    ) -> Result<()> {
         let alone = self.tasks.len() == 1;
         let task = &self.tasks[index as usize];
         let node = task.runs();
@@ -180,9 +192,9 @@ impl<S: State> Engine<S> {
             true => command.updates.iter().cloned().map(Payload::new).collect(),
             false => Vec::new(),
         };
-        let parent = command.parent;
-        let done =
-            Done { updates: command.updates, targets, parent, branched: !alone, stored: None, told: false, shown };
+        spent += task.lost;
+        let Command { updates, parent, .. } = command;
+        let done = Done { updates, targets, parent, branched: !alone, stored: None, told: false, shown, spent };
         self.tasks[index as usize].status = Status::Finished(done);
         let is_last = self.tasks.iter().all(|task| matches!(task.status, Status::Finished(_)));
         if !is_last {
@@ -284,6 +296,7 @@ impl<S: State> Engine<S> {
         let chance = scope::chance(self.scope.task_id(key, &node.name), task.tries);
         let wait = node.settings.retry.and_then(|retry| retry.wait(task.tries, &error, chance));
         let name = node.name.clone();
+        let spent = journal.spent;
         let mut records = self.journal_records(index, journal);
         if let Some(wait) = wait {
             let (attempt, wait_ms) =
@@ -300,15 +313,10 @@ impl<S: State> Engine<S> {
             Some(handler) => {
                 let failure =
                     Failure { node: name.to_string(), kind: error.kind(), message: error.to_string(), handler };
-                records.push(self.task_entry(
-                    index,
-                    EntryKind::Failure,
-                    String::new(),
-                    super::records::encode(&failure)?,
-                ));
-                self.write(records, false, out);
                 let task = &mut self.tasks[index as usize];
-                (task.failure, task.tries, task.asked) = (Some(failure), 0, None);
+                (task.failure, task.tries, task.asked, task.lost) = (Some(failure), 0, None, spent);
+                records.extend(self.failure_record(index)?);
+                self.write(records, false, out);
                 self.launch(index as usize, Duration::ZERO, out);
             }
             None => {
@@ -325,7 +333,7 @@ impl<S: State> Engine<S> {
 
     /// Keeps what an attempt has journalled for the next one; returns records of what is not stored.
     fn journal_records(&mut self, index: u32, journaled: Journaled) -> Vec<Record> {
-        let Journaled { entries, stored } = journaled;
+        let Journaled { entries, stored, .. } = journaled;
         if entries.is_empty() {
             return Vec::new();
         }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Budget, Error, Kind, Result, Spent};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -53,6 +53,28 @@ pub(crate) struct Drive<S: State> {
     /// In a replay, the task whose turn it is.
     turn: Option<u32>,
     cancelled: Option<BoxFuture<'static, ()>>,
+    clock: Option<Clock>,
+}
+
+/// How long the run has run, against what it may.
+struct Clock {
+    budget: Budget,
+    began: Instant,
+    late: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Clock {
+    fn new(budget: Budget) -> Self {
+        let late = budget.time_left().map(|left| Box::pin(tokio::time::sleep(left)));
+        Self { budget, began: Instant::now(), late }
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        let time_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.budget.count(Spent::default().time_ms(time_ms));
+    }
 }
 
 /// Events of tasks, with the place of the task.
@@ -89,6 +111,8 @@ enum Item<S: State> {
     Ended(u32, u32, TaskEnd<S>),
     /// The run was cancelled, or the runtime shuts down.
     Lost,
+    /// The run has taken as long as it may.
+    Late,
     /// No task runs, so nothing can happen.
     Idle,
 }
@@ -136,7 +160,22 @@ impl<S: State> Drive<S> {
             occurrence,
             turn: None,
             cancelled,
+            clock: None,
         }
+    }
+
+    /// Counts the time of the run, and what it has spent before it was stored if it goes on.
+    pub(crate) fn count_time(&mut self, goes_on: bool) {
+        let Some(budget) = self.session.purse().cloned() else { return };
+        if goes_on {
+            budget.count(self.engine.spent());
+        }
+        self.clock = Some(Clock::new(budget));
+    }
+
+    /// Returns what the graph has spent.
+    pub(crate) fn spent(&self) -> Spent {
+        self.engine.spent()
     }
 
     /// Begins with an input, or goes on from the newest checkpoint.
@@ -176,14 +215,19 @@ impl<S: State> Drive<S> {
                         Item::Told(_, event) => return Told::Event(event),
                         Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
                         Item::Lost => {
-                            self.stop_tasks();
-                            self.engine.handle(Input::Cancel, &mut self.out);
+                            self.stop(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed"))
                         }
+                        Item::Late => self.stop(self.session.late()),
                         Item::Idle => return self.fail(nothing_runs()),
                     }
                 }
             }
         }
+    }
+
+    fn stop(&mut self, error: Error) {
+        self.stop_tasks();
+        self.engine.handle(Input::Stop(error), &mut self.out);
     }
 
     fn begin_write(&mut self, batch: Batch, at_once: bool) {
@@ -283,6 +327,7 @@ impl<S: State> Drive<S> {
             failure: launch.failure,
             journal: launch.journal,
             asked: launch.asked,
+            recorded: self.session.tape.pause(&self.scope, self.occurrence, launch.seq, launch.task, launch.attempt),
             events: self.inbox.as_ref().map(|inbox| inbox.sender.clone()),
         })
     }
@@ -299,8 +344,14 @@ impl<S: State> Drive<S> {
     /// Notes how an attempt failed; in a replay, lets it fail as it did then, for its reasons may have lain outside.
     fn as_recorded(&self, task: u32, attempt: u32, end: TaskEnd<S>) -> TaskEnd<S> {
         let (tape, seq) = (&self.session.tape, self.engine.seq());
-        if let TaskEnd::Failed { error, .. } = &end {
-            tape.note_failure(&self.scope, self.occurrence, seq, task, attempt, error);
+        match &end {
+            TaskEnd::Failed { error, .. } => {
+                tape.note_failure(&self.scope, self.occurrence, seq, task, attempt, error);
+            }
+            TaskEnd::Asked { pause, .. } => {
+                tape.note_pause(&self.scope, self.occurrence, seq, task, attempt, pause);
+            }
+            TaskEnd::Done { .. } => {}
         }
         match (tape.failure(&self.scope, self.occurrence, seq, task, attempt), end) {
             (Some(error), TaskEnd::Failed { journal, .. } | TaskEnd::Done { journal, .. }) => {
@@ -318,8 +369,12 @@ impl<S: State> Drive<S> {
         self.turn = self.turn.or_else(|| self.session.tape.expected(&self.scope, self.occurrence));
         let Some(turn) = self.turn else {
             let item = self.wait_any().await;
-            if let Item::Told(task, _) | Item::Ended(task, ..) = &item {
-                self.session.tape.note_order(&self.scope, self.occurrence, *task);
+            match &item {
+                Item::Told(_, event) if event.by_effect => {}
+                Item::Told(task, _) | Item::Ended(task, ..) => {
+                    self.session.tape.note_order(&self.scope, self.occurrence, *task);
+                }
+                Item::Lost | Item::Late | Item::Idle => {}
             }
             return item;
         };
@@ -329,7 +384,7 @@ impl<S: State> Drive<S> {
                 return item;
             }
             match self.wait_any().await {
-                item @ (Item::Lost | Item::Idle) => return item,
+                item @ (Item::Lost | Item::Late | Item::Idle) => return item,
                 item @ (Item::Told(task, _) | Item::Ended(task, ..)) => {
                     self.early.entry(task).or_default().push_back(item);
                 }
@@ -351,6 +406,10 @@ impl<S: State> Drive<S> {
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Item<S>> {
+        let late = self.clock.as_mut().and_then(|clock| clock.late.as_mut());
+        if late.is_some_and(|late| late.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Item::Late);
+        }
         if let Some(inbox) = &mut self.inbox
             && let Poll::Ready((task, event)) = inbox.poll(cx)
         {

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Budget, Error, Kind, Result};
 
 pub use cancel::Cancel;
 pub(crate) use drive::{Drive, Told};
@@ -143,6 +143,7 @@ pub struct Run<S: State> {
     durability: Durability,
     discards: bool,
     cancel: Option<Cancel>,
+    budget: Option<Budget>,
     tape: Tape,
 }
 
@@ -154,7 +155,7 @@ impl<S: State> Run<S> {
     pub(crate) fn new(plan: Arc<Plan<S>>, thread: Option<Thread<S>>, input: Option<Input<S>>) -> Self {
         let limits = Limits { steps_max: plan.steps_max, ..Limits::default() };
         let durability = Durability::default();
-        Self { plan, thread, input, limits, durability, discards: false, cancel: None, tape: Tape::Off }
+        Self { plan, thread, input, limits, durability, discards: false, cancel: None, budget: None, tape: Tape::Off }
     }
 
     /// Sets how many supersteps the run may have, pauses and crashes not counted; what the graph says, unless said here.
@@ -199,6 +200,29 @@ impl<S: State> Run<S> {
         self
     }
 
+    /// Limits what the run may spend: the models and tools of its agents, of agents and graphs inside them too, and its time.
+    /// What the run had spent before a pause or a crash counts; [`Thread::resume`] may be given more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lorewell_agent::Result<()> {
+    /// use lorewell_agent::checkpoint::Memory;
+    /// use lorewell_agent::{Agent, Budget, Chat};
+    /// use lorewell_model::model;
+    ///
+    /// let thread = Agent::new(model("mock:echo").await?).thread("t", Memory::new())?;
+    /// let budget = Budget::new().tokens_max(50_000).cost_usd_max(0.10);
+    /// # let budget = Budget::new().tokens_max(50_000);
+    /// let chat = thread.run(Chat::say("Hello")).budget(&budget).await?.done()?;
+    /// assert_eq!((chat.text().as_str(), budget.spent().requests), ("Hello", 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn budget(mut self, budget: &Budget) -> Self {
+        self.budget = Some(budget.clone());
+        self
+    }
+
     /// Puts the whole state after each superstep into the events.
     pub fn states(mut self) -> Self {
         self.limits.states = true;
@@ -239,6 +263,7 @@ impl<S: State> Run<S> {
         let scope = engine.scope().clone();
         tape.note_start(&session, scope.branch(), &self.limits, self.input.as_ref(), &self.plan.blank)?;
         let mut drive = Drive::new(engine, self.plan, scope, session, Arc::new(self.limits));
+        drive.count_time(self.input.is_none());
         drive.begin(self.input.map(Begin::Input));
         Ok(Driven { drive, tape, guard, thread })
     }
@@ -246,7 +271,8 @@ impl<S: State> Run<S> {
     /// Makes the engine: from nothing, from a recording, or from what the store holds.
     async fn prepare(&mut self) -> Result<Prepared<S>> {
         let Some(thread) = self.thread.take() else {
-            let session = Arc::new(Session::unstored(self.cancel.take(), std::mem::take(&mut self.tape)));
+            let session = Session::unstored(self.cancel.take(), std::mem::take(&mut self.tape));
+            let session = Arc::new(session.budget(self.budget.take()));
             let branch = session.tape.recording().map_or(0, |recording| recording.branch);
             let scope = Scope::root(session.thread.clone(), branch);
             let (plan, limits) = (self.plan.clone(), Arc::new(self.limits.clone()));
@@ -267,6 +293,7 @@ impl<S: State> Run<S> {
             limits: Arc::new(self.limits.clone()),
             durability: self.durability,
             cancel: self.cancel.take(),
+            budget: self.budget.take(),
             tape: std::mem::take(&mut self.tape),
         };
         let mut opened = thread.open(run.clone()).await?;
@@ -353,17 +380,22 @@ struct Driven<S: State> {
 
 impl<S: State> Driven<S> {
     async fn next(&mut self) -> Told<S> {
-        match self.drive.next().await {
-            Told::Event(event) => match self.tape.see(&event) {
-                Ok(()) => Told::Event(event),
-                Err(error) => {
-                    // The first difference is the one to tell.
-                    self.tape = Tape::Off;
-                    Told::End(End::Failed(error))
-                }
+        let seen = match self.tape.told_by_effect() {
+            Ok(Some(event)) => return Told::Event(event),
+            Ok(None) => match self.drive.next().await {
+                Told::Event(event) => self.tape.see(&event).map(|()| event),
+                Told::End(end) => return Told::End(end),
             },
-            Told::End(end) => Told::End(end),
-        }
+            Err(error) => Err(error),
+        };
+        seen.map_or_else(
+            |error| {
+                // The first difference is the one to tell.
+                self.tape = Tape::Off;
+                Told::End(End::Failed(error))
+            },
+            Told::Event,
+        )
     }
 
     /// Gives the thread back, and makes an outcome of the end.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use lorewell_model::Result;
+use lorewell_model::{Budget, Error, Result, Spent};
 use serde_json::Value;
 
 use super::{BACKGROUND_MAX, Cancel, Durability};
@@ -23,6 +23,15 @@ pub(crate) struct Session {
     pub(crate) tape: Tape,
     /// Graphs that keep their state and are running.
     kept: Mutex<HashSet<Arc<str>>>,
+    account: Account,
+}
+
+/// What the run may spend, and what of it is counted already. A task that runs again finds in its journal what it has paid
+/// for, and a graph what it had spent when it was stored: each counts once.
+#[derive(Default)]
+struct Account {
+    budget: Option<Budget>,
+    counted: Mutex<HashSet<String>>,
 }
 
 /// The way to the store.
@@ -105,7 +114,32 @@ impl Session {
         cancel: Option<Cancel>,
         tape: Tape,
     ) -> Self {
-        Self { thread, link, answers, cancel, tape, kept: Mutex::default() }
+        Self { thread, link, answers, cancel, tape, kept: Mutex::default(), account: Account::default() }
+    }
+
+    /// Sets what the run may spend.
+    pub(crate) fn budget(mut self, budget: Option<Budget>) -> Self {
+        self.account.budget = budget;
+        self
+    }
+
+    /// Returns what the run may spend.
+    pub(crate) fn purse(&self) -> Option<&Budget> {
+        self.account.budget.as_ref()
+    }
+
+    /// Counts what was spent under an id, once.
+    pub(crate) fn spend(&self, id: impl FnOnce() -> String, spent: Spent, is_counted: bool) {
+        let Some(budget) = &self.account.budget else { return };
+        let is_new = self.account.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(id());
+        if is_new && !is_counted {
+            budget.count(spent);
+        }
+    }
+
+    /// The run has taken as long as it may.
+    pub(crate) fn late(&self) -> Error {
+        Budget::over("the run has taken as long as it may; resume it with more time")
     }
 
     /// Stores a batch of an engine, as the durability of the run says.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Budget, Error, Kind, Result, Spent};
 use serde::Serialize;
 
 pub use history::{Checkpoint, CheckpointId};
@@ -44,6 +44,8 @@ pub struct Standing<S> {
     pub next: Vec<Arc<str>>,
     /// The questions that are open.
     pub questions: Vec<Question>,
+    /// What the newest run has spent so far; of tasks that are unfinished nothing is known before they go on.
+    pub spent: Spent,
 }
 
 /// A thread that has been claimed and read.
@@ -59,6 +61,7 @@ pub(crate) struct RunOf {
     pub(crate) limits: Arc<Limits>,
     pub(crate) durability: Durability,
     pub(crate) cancel: Option<Cancel>,
+    pub(crate) budget: Option<Budget>,
     pub(crate) tape: Tape,
 }
 
@@ -271,7 +274,8 @@ impl<S: State> Thread<S> {
         let engine = Engine::restore(self.flow.plan().clone(), scope, run.limits, loaded, &answers, None)
             .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
         let link = Link::new(self.store.clone(), guard.claim.clone(), forks, run.durability).await?;
-        let session = Arc::new(Session::new(name, Some(link), answers, run.cancel, run.tape));
+        let session = Session::new(name, Some(link), answers, run.cancel, run.tape);
+        let session = Arc::new(session.budget(run.budget));
         Ok(Opened { engine, session, guard })
     }
 
@@ -293,7 +297,7 @@ impl<S: State> Thread<S> {
 
     async fn open_plain(&self) -> Result<Opened<S>> {
         let limits = Arc::new(Limits { persist: Persist::Each, ..Limits::default() });
-        self.open(RunOf { limits, durability: Durability::Sync, cancel: None, tape: Tape::Off }).await
+        self.open(RunOf { limits, durability: Durability::Sync, cancel: None, budget: None, tape: Tape::Off }).await
     }
 
     async fn claim(&self) -> Result<Guard> {
@@ -332,6 +336,7 @@ impl<S: State> Thread<S> {
             state: S::clone(engine.state()),
             next: engine.next(),
             questions: engine.questions(&answers),
+            spent: engine.spent(),
         })
     }
 

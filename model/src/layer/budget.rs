@@ -1,6 +1,9 @@
-//! What may be spent, over any number of models and requests.
+//! What may be spent, over any number of models, requests, calls of tools and runs of agents.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +15,8 @@ use crate::request::Request;
 use crate::usage::Usage;
 use crate::{Error, Kind, Result};
 
-/// What may be spent. Handles share it: give one to each model that spends from it. A request that has begun is answered
-/// to its end; the next one is refused with `Limit`.
+/// What may be spent. Handles share it: give one to each model that spends from it, or to a run of an agent with all that
+/// work for it. A request that has begun is answered to its end; the next one is refused with `Limit`.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -31,11 +34,26 @@ pub struct Budget {
     requests_max: Option<u64>,
     tokens_max: Option<u64>,
     cost_usd_max: Option<f64>,
+    calls_max: Option<u64>,
+    time_max: Option<Duration>,
     spent: Arc<Mutex<Spent>>,
 }
 
+/// The cause of an error that says that a budget is spent.
+#[derive(Debug)]
+struct Over;
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a budget is spent")
+    }
+}
+
+impl std::error::Error for Over {}
+
 /// What was spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Spent {
     /// Requests.
@@ -44,6 +62,35 @@ pub struct Spent {
     pub usage: Usage,
     /// What they cost, in US dollars, as far as prices are known.
     pub cost_usd: f64,
+    /// Calls of tools.
+    pub calls: u64,
+    /// How long runs have run, in milliseconds; without the time in which they waited for a person.
+    pub time_ms: u64,
+}
+
+impl Spent {
+    /// Sets the time.
+    #[must_use]
+    pub fn time_ms(mut self, time_ms: u64) -> Self {
+        self.time_ms = time_ms;
+        self
+    }
+
+    /// Tells whether it is nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, other: Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.usage += other.usage;
+        self.cost_usd += other.cost_usd;
+        self.calls = self.calls.saturating_add(other.calls);
+        self.time_ms = self.time_ms.saturating_add(other.time_ms);
+    }
 }
 
 impl Budget {
@@ -74,16 +121,72 @@ impl Budget {
         self
     }
 
+    /// Limits the calls of tools.
+    #[must_use]
+    pub fn calls_max(mut self, calls: u64) -> Self {
+        self.calls_max = Some(calls);
+        self
+    }
+
+    /// Limits the time that runs take together; without the time in which they wait for a person.
+    #[must_use]
+    pub fn time_max(mut self, time: Duration) -> Self {
+        self.time_max = Some(time);
+        self
+    }
+
     /// Returns what was spent so far.
     #[must_use]
     pub fn spent(&self) -> Spent {
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lock()
+    }
+
+    /// Returns how much time is left, if it is limited.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        Some(self.time_max?.saturating_sub(Duration::from_millis(self.lock().time_ms)))
+    }
+
+    /// Counts what was spent elsewhere: in an earlier process, or by something that is no model.
+    pub fn count(&self, spent: Spent) {
+        *self.lock() += spent;
+    }
+
+    /// Takes a call of a tool from it.
+    ///
+    /// # Errors
+    /// `Limit` if no more may be made.
+    pub fn begin_call(&self) -> Result<()> {
+        let mut spent = self.lock();
+        match self.calls_max {
+            Some(max) if spent.calls >= max => Err(Self::over(&format!("{max} calls of tools"))),
+            _ => {
+                spent.calls += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the error of a budget that is spent.
+    #[must_use]
+    pub fn over(what: &str) -> Error {
+        Error::new(Kind::Limit, format!("the budget is spent: {what}")).caused_by(Over)
+    }
+
+    /// Tells whether an error says that a budget is spent: whatever is tried next will fail as well.
+    #[must_use]
+    pub fn is_over(error: &Error) -> bool {
+        std::error::Error::source(error).is_some_and(|source| source.is::<Over>())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a request from it.
     fn begin(&self, price: Option<Price>, name: &ModelName) -> Result<()> {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = |what: String| Err(Error::new(Kind::Limit, format!("the budget is spent: {what}")));
+        let mut spent = self.lock();
+        let limit = |what: String| Err(Self::over(&what));
         if self.cost_usd_max.is_some() && price.is_none() {
             let message = format!("the price of `{name}` is not known, and the budget limits the cost; add its price");
             return Err(Error::new(Kind::Config, message));
@@ -101,7 +204,7 @@ impl Budget {
 
     /// Counts what a request has used since it was last counted.
     fn add(&self, usage: Usage, before: Usage, price: Option<Price>) {
-        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spent = self.lock();
         spent.usage += usage.since(before);
         if let Some(price) = price {
             spent.cost_usd += price.cost_usd(&usage) - price.cost_usd(&before);

@@ -16,7 +16,7 @@ use crate::{Error, Kind, Result};
 
 /// Who calls a tool: an agent, a server, a test.
 #[async_trait]
-pub trait ToolHost: Send + Sync {
+pub trait ToolHost: Any + Send + Sync {
     /// Takes note of how far a call is.
     async fn progress(&self, call: &ToolCall, value: Value) {
         let _ = (call, value);
@@ -91,6 +91,13 @@ impl ToolCx {
         &self.call
     }
 
+    /// Returns who calls, if it is a `T`: tools that belong to a host can do more there.
+    #[must_use]
+    pub fn caller<T: ToolHost>(&self) -> Option<&T> {
+        let caller: &dyn Any = &*self.host;
+        caller.downcast_ref()
+    }
+
     /// Returns the idempotency key of the call: the same whenever it is tried again, after a crash too. Hand it to the other
     /// side, which knows by it what it has done already.
     #[must_use]
@@ -127,12 +134,19 @@ impl ToolCx {
     /// `Refused` where nobody can be asked; `BadInput` if the answer is no `T`, because the type has changed since it was
     /// given.
     pub async fn ask<T: DeserializeOwned + JsonSchema>(&self, prompt: impl Into<String> + Send) -> Result<T> {
-        let schema = schemars::schema_for!(T).to_value();
-        let answer = self.host.ask(&self.call, &prompt.into(), schema).await?;
+        let answer = self.ask_json(&prompt.into(), schemars::schema_for!(T).to_value()).await?;
         serde_json::from_value(answer).map_err(|error| {
             let message = format!("the answer to `{}` is no `{}`: {error}", self.call.name, std::any::type_name::<T>());
             Error::new(Kind::BadInput, message).caused_by(error)
         })
+    }
+
+    /// Asks a person as [`ask`](Self::ask) does, for an answer whose form is only known at run time.
+    ///
+    /// # Errors
+    /// `Refused` where nobody can be asked.
+    pub async fn ask_json(&self, prompt: &str, schema: Value) -> Result<Value> {
+        self.host.ask(&self.call, prompt, schema).await
     }
 }
 

@@ -46,6 +46,17 @@ impl ToolError {
         }
     }
 
+    /// Takes the error that is hidden from the model, if it is one of Lorewell.
+    ///
+    /// # Errors
+    /// The same, if it is none.
+    pub fn into_error(self) -> Result<Error, Self> {
+        match self.0 {
+            Why::Hidden(error) => error.downcast().map(|error| *error).map_err(|error| Self(Why::Hidden(error))),
+            told => Err(Self(told)),
+        }
+    }
+
     /// Returns the hidden error if it may pass by itself.
     #[must_use]
     pub fn passing(&self) -> Option<&Error> {

@@ -20,6 +20,18 @@ pub struct ToolOutput {
     pub origin: Option<Origin>,
 }
 
+impl From<String> for ToolOutput {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&str> for ToolOutput {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
 impl ToolOutput {
     /// Answers with a text.
     pub fn text(text: impl Into<String>) -> Self {

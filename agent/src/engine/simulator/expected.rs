@@ -113,6 +113,9 @@ impl Reference {
         if is_deferred {
             value["deferred"] = json!(true);
         }
+        if self.ran > 0 {
+            value["ran"] = json!(self.ran);
+        }
         let parts = [
             ("next", json!(next)),
             ("joins", ready.joins(&self.spec)),

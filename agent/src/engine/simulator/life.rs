@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use lorewell_model::{Error, Kind};
 use serde_json::Value;
 
 use super::attempt::{Attempt, Ending, Progress, Task};
@@ -125,7 +126,7 @@ impl Life {
             world.trace.count("cancels");
             self.reference.cancel();
             (self.attempts, self.mail) = (Vec::new(), Vec::new());
-            return self.handle(world, Input::Cancel);
+            return self.handle(world, Input::Stop(Error::new(Kind::Cancelled, "the run was cancelled")));
         }
         if self.told.is_empty() || !world.is_calm_over(30) {
             return Fate::On;
@@ -144,6 +145,7 @@ impl Life {
     fn tell(&mut self, world: &mut World, task: u32, attempt: u32, ending: &Ending) -> Fate {
         world.trace.note(Line::Ended(task, attempt, ending.clone()));
         let now = world.tick();
+        self.reference.ran += now - self.reference.now;
         self.reference.now = now;
         self.reference.ended(task, attempt, ending);
         self.handle(world, Input::Ended { task, attempt, end: ending.tell(), now })

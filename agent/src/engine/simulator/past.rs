@@ -60,7 +60,7 @@ impl Reference {
     pub(super) fn restore(mut self, rows: Rows, answers: &BTreeMap<String, Value>) -> Self {
         self.fresh = false;
         self.ahead = rows.entries;
-        self.is_behind = rows.is_behind;
+        (self.is_behind, self.ran) = (rows.is_behind, rows.ran);
         let Some(newest) = rows.newest else { return self };
         let checkpoint = self.past.borrow().checkpoints[&newest].clone();
         self.state = checkpoint.state.clone();

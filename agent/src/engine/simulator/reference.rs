@@ -47,6 +47,8 @@ pub(super) struct Reference {
     attempts: u32,
     pub(super) ahead: BTreeMap<(u64, EntryKey), Vec<u8>>,
     pub(super) now: u64,
+    /// How long the run has run.
+    pub(super) ran: u64,
     pub(super) expected: Vec<Expected>,
 }
 
@@ -153,7 +155,7 @@ impl Reference {
             }
         }
         self.tasks.clear();
-        self.first = seq;
+        (self.first, self.ran) = (seq, 0);
         let chosen = self.choices(START, &self.state);
         self.history = vec![Round { ran: vec![(START.to_owned(), chosen)], others_wait: false }];
         self.checkpoint("input", records);
@@ -471,6 +473,7 @@ impl Reference {
             attempts: 0,
             ahead: BTreeMap::new(),
             now: 0,
+            ran: 0,
             expected: Vec::new(),
         }
     }

@@ -28,7 +28,8 @@ pub(super) struct Store {
     /// Batches before this one survive a power cut.
     safe: usize,
     /// What the log says, by branch and number.
-    steps: BTreeMap<(u32, u64), bool>,
+    /// Of each whether it is behind, and how long the run had run.
+    steps: BTreeMap<(u32, u64), (bool, u64)>,
     results: BTreeSet<(u32, u64, u32)>,
     entries: BTreeMap<(u32, u64, EntryKey), Vec<u8>>,
     forks: Vec<Fork>,
@@ -42,6 +43,7 @@ pub(super) struct Rows {
     pub(super) newest: Option<(u32, u64)>,
     /// Whether supersteps after it may have run that were never stored.
     pub(super) is_behind: bool,
+    pub(super) ran: u64,
     /// Tasks of the open superstep whose results are there.
     pub(super) results: BTreeSet<u32>,
     /// Entries above the newest checkpoint.
@@ -77,7 +79,9 @@ impl Store {
             match body {
                 Body::Snapshot(_) => {}
                 Body::Step { value, .. } => {
-                    self.steps.insert((*branch, *seq), parse(value)["deferred"] == true);
+                    let step = parse(value);
+                    let ran = step["ran"].as_u64().unwrap_or_default();
+                    self.steps.insert((*branch, *seq), (step["deferred"] == true, ran));
                 }
                 Body::Result { task, .. } => drop(self.results.insert((*branch, *seq, *task))),
                 Body::Entry { key, value } => {
@@ -174,8 +178,8 @@ impl Store {
         let entries =
             self.entries.range((self.head, next, least)..).take_while(|((branch, ..), _)| *branch == self.head);
         let entries = entries.map(|((_, seq, key), value)| ((*seq, key.clone()), value.clone())).collect();
-        let is_behind = newest.is_some_and(|newest| self.steps[&newest]);
-        Rows { newest, is_behind, results, entries }
+        let (is_behind, ran) = newest.map_or((false, 0), |newest| self.steps[&newest]);
+        Rows { newest, is_behind, ran, results, entries }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Whole turns against scripted models.
 
+mod budget;
+mod delegate;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,6 +17,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::checkpoint::Memory;
 use crate::event::EventKind;
+use crate::record::{Recorder, Recording};
 use crate::run::Paused;
 
 #[derive(Deserialize, JsonSchema)]
@@ -592,4 +596,54 @@ async fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
     let (agent, script) = scripted(std::iter::repeat_with(again).take(9));
     let error = agent.tool("echo", echo).middleware(LoopGuard::default()).run("go").await.unwrap_err();
     assert_eq!((error.kind(), script.asked().len()), (Kind::Limit, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
+    let slow = |note: Note| async move {
+        tokio::time::sleep(Duration::from_micros(u64::from(note.text.len() as u32 * 50))).await;
+        Ok::<_, ToolError>(note.text)
+    };
+    let asks = |cx: ToolCx, note: Note| async move {
+        cx.progress("asking").await?;
+        let yes: bool = cx.ask(format!("Really {}?", note.text)).await?;
+        Ok::<_, ToolError>(yes.to_string())
+    };
+    let (agent, script) = scripted([
+        calls(&[
+            ("slow", json!({"text": "aaaa"})),
+            ("asks", json!({"text": "b"})),
+            ("slow", json!({"text": "c"})),
+            ("slow", json!({"text": "dd"})),
+        ]),
+        Message::assistant("many words are told one after the other"),
+    ]);
+    let agent = agent.tool("slow", slow).tool("asks", asks);
+    let flow = agent.flow().unwrap();
+    let thread = flow.thread("t", Memory::new());
+    let (first, second) = (Recorder::new(), Recorder::new());
+    let asked = paused(thread.run(Chat::say("go")).record(&first).await.unwrap());
+    thread.answer(&asked.questions[0].id, true).await.unwrap();
+    let end = thread.resume().record(&second).await.unwrap().done().unwrap();
+    assert_eq!(results(&end)[1].0, "true");
+    let all: Vec<String> = [&first, &second]
+        .iter()
+        .flat_map(|recorder| recorder.recording().events().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for kind in ["token", "tool_call", "tool_result", "custom", "paused", "finished"] {
+        assert!(all.iter().any(|event| event.contains(&format!(r#""event":"{kind}""#))), "{kind} in {all:#?}");
+    }
+    let was_asked = script.asked().len();
+    for recorder in [first, second] {
+        let file = serde_json::to_string(&recorder.recording()).unwrap();
+        let recording: Recording = serde_json::from_str(&file).unwrap();
+        let mut events = flow.replay(&recording).unwrap().events();
+        let mut lines = Vec::new();
+        while let Some(event) = events.next().await {
+            lines.push(serde_json::to_string(&event).unwrap());
+        }
+        let _ = events.outcome().await.unwrap();
+        assert_eq!(lines, recording.events().collect::<Vec<_>>());
+    }
+    assert_eq!(script.asked().len(), was_asked, "a replay asks no model");
 }
