@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lorewell_model::{Finish, Message, Origin, Role, Usage};
 use serde_json::Value;
 
-use super::Grant;
+use super::{Grant, Summary};
 use crate::state::State;
 
 /// A conversation with an agent. `Chat::say("...")` is what a person says next: `thread.run(Chat::say("Hello"))`.
@@ -21,6 +21,8 @@ pub struct Chat {
     /// Where texts came from that it has read and nobody vouches for.
     #[reduce(merge)]
     pub has_read: BTreeSet<Origin>,
+    /// What stands for the beginning of the conversation, where the model is not shown all of it.
+    pub summary: Option<Summary>,
     /// What the models have used.
     #[reduce(with = std::ops::AddAssign::add_assign)]
     pub usage: Usage,

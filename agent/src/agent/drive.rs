@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use lorewell_model::{
-    Budget, Error, Fold, Kind, Message, Messages, OutputSchema, Reply, Request, Result, Spent, ToolCall, ToolResult,
+    Budget, Error, Fold, Kind, Message, Messages, Model, OutputSchema, Reply, Request, Result, Spent, ToolCall,
+    ToolResult,
 };
 use lorewell_model::{Event as Said, ToolChoice, ToolSpec};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::calls::Calls;
 use super::turn::{Next, Turn};
-use super::{Chat, ChatUpdate, Inner};
+use super::{Chat, ChatUpdate, Inner, Summary, window};
 use crate::cx::Cx;
 
 /// The tool by which an agent with tools gives an answer that has a form.
@@ -33,9 +34,8 @@ pub(super) type Check = Arc<dyn Fn(&Value) -> Result<()> + Send + Sync>;
 /// Drives one turn, and returns what it adds to the conversation.
 pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
     let state = cx.state();
-    let system = agent.instructions.iter().map(Message::system);
-    let messages: Messages = system.chain(state.messages.iter().cloned()).collect();
-    let mut turn = Turn::new(messages, agent.steps_max);
+    let mut turn = begun(&agent, state);
+    let mut summary = state.summary.clone();
     let (mut grants, mut has_read) = (state.grants.clone(), state.has_read.clone());
     has_read.extend(agent.tools.origins());
     let granted = grants.len();
@@ -45,6 +45,7 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
     loop {
         match turn.next()? {
             Next::Model => {
+                fold(&agent, &cx, &mut turn, &mut summary).await?;
                 let mut request = asked.clone();
                 request.messages = turn.messages().clone();
                 let reply = reply(&agent, &cx, &turn, request).await?;
@@ -85,7 +86,48 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
     }
     let (usage, finish) = (turn.usage(), turn.finish().cloned());
     let new = Chat::update().messages(turn.into_added()).grants(grants.split_off(granted)).has_read(has_read);
+    let new = if summary == state.summary { new } else { new.summary(summary) };
     Ok(new.usage(usage).finish(finish).result(result))
+}
+
+/// Begins a turn with what the model is shown of the conversation.
+fn begun(agent: &Inner, chat: &Chat) -> Turn {
+    let system = agent.instructions.iter().map(Message::system);
+    let (folded, summary) = match &chat.summary {
+        Some(summary) => (summary.messages, summary.message()),
+        None => (0, None),
+    };
+    let is_folded = summary.is_some();
+    let said = chat.messages.get(folded..).unwrap_or_default();
+    let messages: Messages = system.chain(summary).chain(said.iter().cloned()).collect();
+    let turn = Turn::new(messages, agent.steps_max);
+    if is_folded { turn.folded() } else { turn }
+}
+
+/// Takes the beginning of the conversation out of sight if the window is full.
+async fn fold(agent: &Inner, cx: &Cx<Chat>, turn: &mut Turn, summary: &mut Option<Summary>) -> Result<()> {
+    let Some(window) = &agent.window else { return Ok(()) };
+    let Some(cut) = window.cut(turn, &agent.model) else { return Ok(()) };
+    let text = match window.summariser(&agent.model) {
+        None => None,
+        Some(model) => Some(summarised(cx, turn, cut, model).await?),
+    };
+    let mut new = Summary { messages: summary.as_ref().map_or(0, |summary| summary.messages), text };
+    new.messages += turn.fold(cut, new.message());
+    *summary = Some(new);
+    Ok(())
+}
+
+/// Has the messages before one of them summarised, in parts if they are too many to be read at once.
+async fn summarised(cx: &Cx<Chat>, turn: &Turn, cut: usize, model: &Model) -> Result<String> {
+    let mut before: Option<String> = None;
+    for (part, messages) in window::parts(&turn.messages()[turn.head()..cut], model).enumerate() {
+        let request = window::asked(before.as_deref(), messages);
+        let name = format!("summary {}.{part}", turn.steps());
+        let reply = journalled(cx, &name, async |own| paid(cx, model, own).chat(request).await).await;
+        before = Some(reply.map_err(|error| error.context("summarising the conversation"))?.text());
+    }
+    Ok(before.unwrap_or_default())
 }
 
 /// What the model is asked besides the conversation; the same in each step, so that providers can cache it.
@@ -112,38 +154,51 @@ struct Answered {
     spent: Spent,
 }
 
-/// Lets the model answer, unless its answer is known.
+/// Has a model answer, unless its answer is known; counts what that spends.
+async fn journalled(cx: &Cx<Chat>, name: &str, ask: impl AsyncFnOnce(&Budget) -> Result<Reply>) -> Result<Reply> {
+    let mut is_new = false;
+    let asked = cx.effect(name, async |_| {
+        is_new = true;
+        let own = Budget::new();
+        let reply = ask(&own).await?;
+        Ok(Answered { reply, spent: own.spent() })
+    });
+    let Answered { reply, spent } = asked.await?;
+    // What was asked just now the budget of the run has counted.
+    cx.task().spend(name, spent, is_new);
+    Ok(reply)
+}
+
+/// A model that spends from the budget of the run, and counts for itself what that is.
+fn paid(cx: &Cx<Chat>, model: &Model, own: &Budget) -> Model {
+    let model = model.clone().budget(own);
+    match cx.task().session.purse() {
+        Some(budget) => model.budget(budget),
+        None => model,
+    }
+}
+
+/// Lets the agent's model answer.
 async fn reply(agent: &Inner, cx: &Cx<Chat>, turn: &Turn, mut request: Request) -> Result<Reply> {
     let name = format!("model {}", turn.steps());
-    let mut is_new = false;
-    let asked = cx.effect(&name, async |_| {
-        is_new = true;
+    let asked = journalled(cx, &name, async |own| {
         for around in agent.around.iter() {
             around.before_model(turn, &mut request).await?;
         }
-        let own = Budget::new();
-        let mut reply = match said(agent, cx, request, &own).await {
+        let mut reply = match said(&paid(cx, &agent.model, own), cx, request).await {
             Ok(reply) => reply,
             Err(error) => instead(agent, turn, error).await?,
         };
         for around in agent.around.iter().rev() {
             around.after_model(turn, &mut reply).await?;
         }
-        Ok(Answered { reply, spent: own.spent() })
+        Ok(reply)
     });
-    let Answered { reply, spent } = asked.await?;
-    // What was asked just now the budget of the run has counted.
-    cx.task().spend(&name, spent, is_new);
-    Ok(reply)
+    asked.await
 }
 
-/// Asks the model, and hands on what it says.
-async fn said(agent: &Inner, cx: &Cx<Chat>, request: Request, own: &Budget) -> Result<Reply> {
-    let model = agent.model.clone().budget(own);
-    let model = match cx.task().session.purse() {
-        Some(budget) => model.budget(budget),
-        None => model,
-    };
+/// Asks a model, and hands on what it says.
+async fn said(model: &Model, cx: &Cx<Chat>, request: Request) -> Result<Reply> {
     let reply = async {
         let mut events = model.stream(request);
         let mut fold = Fold::new();
@@ -157,7 +212,7 @@ async fn said(agent: &Inner, cx: &Cx<Chat>, request: Request, own: &Budget) -> R
         }
         fold.reply()
     };
-    reply.await.map_err(|error: Error| error.context(format!("asking `{}`", agent.model.name())))
+    reply.await.map_err(|error: Error| error.context(format!("asking `{}`", model.name())))
 }
 
 /// What is said in the place of a model that has failed.

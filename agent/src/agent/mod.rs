@@ -13,6 +13,7 @@ mod middleware;
 mod tests;
 mod toolbox;
 mod turn;
+mod window;
 
 use std::any::Any;
 use std::fmt;
@@ -32,6 +33,7 @@ pub use limits::{LoopGuard, TurnLimits};
 pub use middleware::{Middleware, Verdict};
 use toolbox::Toolbox;
 pub use turn::{Next, STEPS_MAX, Turn};
+pub use window::{Summary, Window};
 
 use crate::checkpoint::Checkpoints;
 use crate::flow::Flow;
@@ -77,6 +79,7 @@ struct Inner {
     /// What its tools may touch without approval.
     allowed: Access,
     steps_max: u32,
+    window: Option<Window>,
     /// How the model is asked, but for the conversation and the tools.
     request: Request,
 }
@@ -94,6 +97,7 @@ impl Agent {
             around: Vec::new(),
             allowed: Access::NONE,
             steps_max: STEPS_MAX,
+            window: None,
             request: Request::default(),
         }))
     }
@@ -155,6 +159,12 @@ impl Agent {
         self.with(|inner| inner.steps_max = steps)
     }
 
+    /// Sets how much of the conversation the model is shown; all of it unless said.
+    #[must_use]
+    pub fn window(self, window: Window) -> Self {
+        self.with(|inner| inner.window = Some(window))
+    }
+
     /// Sets how the model is asked: temperature, tokens, effort. Its messages and tools are not looked at.
     #[must_use]
     pub fn request(self, request: Request) -> Self {
@@ -206,6 +216,7 @@ impl Agent {
 
     fn flow_with(&self, form: Option<Form>) -> Result<Flow<Chat>> {
         self.0.tools.check()?;
+        self.0.window.as_ref().map_or(Ok(()), |window| window.check(&self.0.model))?;
         let name = &self.0.name;
         Graph::<Chat>::new().node(name, self.node_with(form)).start(name).edge(name, END).build()
     }

@@ -1,8 +1,10 @@
 //! The turn of an agent as a machine without input and output: what was said goes in, what is to be done next comes out. It is
 //! plain data, so a test can step it and a store can keep it.
 
-use lorewell_model::{Error, Finish, Kind, Message, Messages, Reply, Result, ToolCall, ToolResult, Usage};
+use lorewell_model::{Error, Finish, Kind, Message, Messages, Reply, Result, Role, ToolCall, ToolResult, Usage};
 use serde::{Deserialize, Serialize};
+
+use super::window::tokens;
 
 /// Answers of the model that one turn may take, unless the agent says otherwise.
 pub const STEPS_MAX: u32 = 50;
@@ -33,9 +35,19 @@ pub const STEPS_MAX: u32 = 50;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
+    /// What the model is shown.
     messages: Messages,
+    /// How many of them are instructions, which stay.
+    head: usize,
+    /// Whether a summary comes after those.
+    is_folded: bool,
     /// How many messages there were before.
     began: usize,
+    /// What the turn has added and the model is not shown any more.
+    aside: Vec<Message>,
+    /// How many tokens the messages before `sized` have, as the model has counted them.
+    size_tokens: usize,
+    sized: usize,
     steps: u32,
     steps_max: u32,
     calls: Vec<ToolCall>,
@@ -62,7 +74,28 @@ impl Turn {
     pub fn new(messages: impl Into<Messages>, steps_max: u32) -> Self {
         let messages = messages.into();
         let began = messages.len();
-        Self { messages, began, steps: 0, steps_max, calls: Vec::new(), made: 0, finish: None, usage: Usage::default() }
+        let head = messages.iter().take_while(|message| message.role == Role::System).count();
+        Self {
+            messages,
+            head,
+            is_folded: false,
+            began,
+            aside: Vec::new(),
+            size_tokens: 0,
+            sized: 0,
+            steps: 0,
+            steps_max,
+            calls: Vec::new(),
+            made: 0,
+            finish: None,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Says that a summary comes after the instructions.
+    pub(super) fn folded(mut self) -> Self {
+        self.is_folded = true;
+        self
     }
 
     /// Says what is to be done.
@@ -95,6 +128,41 @@ impl Turn {
         self.finish = Some(reply.finish).filter(|finish| self.calls.is_empty() && *finish != Finish::Paused);
         // Arguments that cannot be read are answered with an error; no provider takes them back as they are.
         self.messages.push(reply.message.with_readable_calls());
+        let counted = usize::try_from(reply.usage.total_tokens()).unwrap_or(usize::MAX);
+        if counted > 0 {
+            (self.size_tokens, self.sized) = (counted, self.messages.len());
+        }
+    }
+
+    /// How many of the messages are instructions, which stay in sight.
+    pub(super) fn head(&self) -> usize {
+        self.head
+    }
+
+    /// Whether a summary comes after them.
+    pub(super) fn is_folded(&self) -> bool {
+        self.is_folded
+    }
+
+    /// How many tokens the messages have, about.
+    pub(super) fn size_tokens(&self) -> usize {
+        self.size_tokens + self.messages[self.sized..].iter().map(tokens).sum::<usize>()
+    }
+
+    /// Takes the messages before one of them out of sight, and puts a summary in their place. Returns how many messages of the
+    /// conversation that were.
+    pub(super) fn fold(&mut self, cut: usize, summary: Option<Message>) -> usize {
+        let (head, had_summary) = (self.head, usize::from(self.is_folded));
+        self.aside.extend_from_slice(self.messages.get(self.began.max(head)..cut).unwrap_or_default());
+        let after = self.began.saturating_sub(cut);
+        self.is_folded = summary.is_some();
+        let kept = self.messages.split_off(cut);
+        self.messages.truncate(head);
+        self.messages.extend(summary);
+        self.began = self.messages.len() + after;
+        self.messages.extend(kept);
+        (self.size_tokens, self.sized) = (0, 0);
+        cut - head - had_summary
     }
 
     /// Takes the results of the calls, in their order.
@@ -115,24 +183,29 @@ impl Turn {
         self.finish = Some(Finish::Stop);
     }
 
-    /// Returns the conversation so far.
+    /// Returns the conversation so far, as the model is shown it.
     #[must_use]
     pub fn messages(&self) -> &Messages {
         &self.messages
     }
 
-    /// Returns what the turn has added to it.
+    /// Returns what the turn has added to it and the model is still shown.
     #[must_use]
     pub fn added(&self) -> &[Message] {
         &self.messages[self.began..]
     }
 
-    /// Takes what the turn has added.
+    /// Takes all that the turn has added.
     #[must_use]
-    pub fn into_added(self) -> Vec<Message> {
+    pub fn into_added(mut self) -> Vec<Message> {
         // Nobody else holds the conversation any more, so this copies nothing.
         let mut messages: Vec<Message> = self.messages.into();
-        messages.split_off(self.began)
+        let added = messages.split_off(self.began);
+        if self.aside.is_empty() {
+            return added;
+        }
+        self.aside.extend(added);
+        self.aside
     }
 
     /// Returns how often the model has answered.

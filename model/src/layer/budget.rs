@@ -176,7 +176,7 @@ impl Budget {
     /// Tells whether an error says that a budget is spent: whatever is tried next will fail as well.
     #[must_use]
     pub fn is_over(error: &Error) -> bool {
-        std::error::Error::source(error).is_some_and(|source| source.is::<Over>())
+        std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<Over>)
     }
 
     fn lock(&self) -> MutexGuard<'_, Spent> {

@@ -2,6 +2,7 @@
 
 mod budget;
 mod delegate;
+mod window;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
