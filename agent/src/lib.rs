@@ -151,7 +151,7 @@ pub mod tools;
 
 pub use agent::{
     Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, DELEGATE_TIMEOUT, Decision, Grant, LoopGuard, Middleware, Next,
-    STEPS_MAX, Summary, Turn, TurnLimits, Verdict, Window,
+    PromptCache, Redact, STEPS_MAX, Summary, Turn, TurnLimits, Verdict, Window,
 };
 pub use cx::Cx;
 pub use engine::{Failure, Source};

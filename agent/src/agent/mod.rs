@@ -2,6 +2,7 @@
 //! it can: threads, pauses that survive a restart, events, recordings, a place among other nodes.
 
 mod approval;
+mod cached;
 mod calls;
 mod chat;
 mod delegate;
@@ -9,6 +10,7 @@ mod drive;
 mod host;
 mod limits;
 mod middleware;
+mod redact;
 #[cfg(test)]
 mod tests;
 mod toolbox;
@@ -26,11 +28,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub use approval::{ApprovalScope, Decision, Grant};
+pub use cached::PromptCache;
 pub use chat::{Chat, ChatUpdate};
 pub use delegate::DELEGATE_TIMEOUT;
 use drive::{Form, drive, misfit};
 pub use limits::{LoopGuard, TurnLimits};
 pub use middleware::{Middleware, Verdict};
+pub use redact::Redact;
 use toolbox::Toolbox;
 pub use turn::{Next, STEPS_MAX, Turn};
 pub use window::{Summary, Window};

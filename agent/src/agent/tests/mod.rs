@@ -1,5 +1,6 @@
 //! Whole turns against scripted models.
 
+mod around;
 mod budget;
 mod delegate;
 mod window;
