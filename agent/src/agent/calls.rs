@@ -34,12 +34,21 @@ struct Made {
     /// With what graphs inside the call have spent.
     #[serde(default)]
     spent: Spent,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ends_turn: bool,
+}
+
+/// What came of all calls of an answer.
+pub(super) struct Results {
+    pub(super) results: Vec<ToolResult>,
+    /// Whether one of them ends the turn.
+    pub(super) end_turn: bool,
 }
 
 impl Made {
     /// One that was not made, and what the model is told of it.
     fn not(call: &ToolCall, told: String, origin: Origin) -> Self {
-        Self { result: ToolResult::failed(call, told), origin, spent: Spent::default() }
+        Self { result: ToolResult::failed(call, told), origin, spent: Spent::default(), ends_turn: false }
     }
 }
 
@@ -73,7 +82,7 @@ struct Ready {
 
 impl Calls<'_> {
     /// Makes them all, and returns their results in order.
-    pub(super) async fn make(mut self, calls: &[ToolCall]) -> Result<Vec<ToolResult>> {
+    pub(super) async fn make(mut self, calls: &[ToolCall]) -> Result<Results> {
         let mut made: Vec<Option<Made>> = vec![None; calls.len()];
         let (mut now, asking) = (Vec::new(), Arc::new(Asking::default()));
         for (index, call) in calls.iter().enumerate() {
@@ -89,8 +98,10 @@ impl Calls<'_> {
             std::future::pending::<()>().await;
         }
         self.has_read.extend(made.iter().flatten().map(|made| made.origin).filter(|origin| !origin.is_trusted()));
-        let results = made.into_iter().map(|made| made.map(|made| made.result));
-        results.collect::<Option<Vec<_>>>().ok_or_else(|| Error::new(Kind::Internal, "a call has no result"))
+        let end_turn = made.iter().flatten().any(|made| made.ends_turn);
+        let results = made.into_iter().map(|made| made.map(|made| made.result)).collect::<Option<Vec<_>>>();
+        let results = results.ok_or_else(|| Error::new(Kind::Internal, "a call has no result"))?;
+        Ok(Results { results, end_turn })
     }
 
     /// Finds out whether a call can be made.
@@ -226,8 +237,10 @@ impl Calls<'_> {
         let inside = host.spent.clone();
         let cx = ToolCx::new(call.clone(), key).share(self.agent.shared.clone());
         let unsaid = if tool.access().meets(FOREIGN) { Origin::Tool } else { Origin::Developer };
+        let mut ends_turn = false;
         let (mut result, origin) = match attempts(&*tool, &cx, host, arguments).await {
             Ok(output) => {
+                ends_turn = output.ends_turn;
                 let parts = note.map(Part::text).into_iter().chain(output.parts).collect();
                 let (id, name) = (call.id.clone(), call.name.clone());
                 (ToolResult { id, name, parts, is_error: false }, output.origin.unwrap_or(unsaid))
@@ -253,7 +266,7 @@ impl Calls<'_> {
         }
         let mut spent = std::mem::take(&mut *inside.lock().unwrap_or_else(PoisonError::into_inner));
         spent.calls += 1;
-        Ok(Made { result, origin, spent })
+        Ok(Made { result, origin, spent, ends_turn })
     }
 }
 

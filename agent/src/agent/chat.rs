@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use lorewell_model::{Finish, Message, Origin, Role, Usage};
+use lorewell_model::{Error, Finish, Kind, Message, Origin, Result, Role, Usage};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Grant, Summary};
@@ -36,6 +37,17 @@ impl Chat {
     /// Says something.
     pub fn say(text: impl Into<String>) -> ChatUpdate {
         Self::update().messages([Message::user(text)])
+    }
+
+    /// Reads the answer that was asked for in a form.
+    ///
+    /// # Errors
+    /// `BadOutput` if there is none, or it is no `T`.
+    pub fn result_as<T: DeserializeOwned>(&self) -> Result<T> {
+        let no_result = || Error::new(Kind::BadOutput, "the model gave no answer in the form that was asked for");
+        T::deserialize(self.result.as_ref().ok_or_else(no_result)?).map_err(|error| {
+            Error::new(Kind::BadOutput, format!("the answer is no `{}`: {error}", std::any::type_name::<T>()))
+        })
     }
 
     /// Returns the words of the newest answer.

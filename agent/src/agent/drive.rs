@@ -8,10 +8,12 @@ use lorewell_model::{
     ToolResult,
 };
 use lorewell_model::{Event as Said, ToolChoice, ToolSpec};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::calls::Calls;
+use super::calls::{Calls, Results};
 use super::turn::{Next, Turn};
 use super::{Chat, ChatUpdate, Inner, Summary, window};
 use crate::cx::Cx;
@@ -30,6 +32,30 @@ pub(super) struct Form {
 }
 
 pub(super) type Check = Arc<dyn Fn(&Value) -> Result<()> + Send + Sync>;
+
+impl Form {
+    /// The form of a type.
+    pub(super) fn of<T: DeserializeOwned + JsonSchema + 'static>() -> Result<Self> {
+        Self::new(OutputSchema::of::<T>(), |value| T::deserialize(value).map(drop).map_err(misfit))
+    }
+
+    /// The form that a schema says, and which is checked besides.
+    pub(super) fn new(
+        schema: OutputSchema,
+        also: impl Fn(&Value) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let validator = jsonschema::validator_for(&schema.schema)
+            .map_err(|error| Error::new(Kind::Config, format!("the form of the answer is no JSON schema: {error}")))?;
+        let check = move |value: &Value| {
+            let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
+            match faults.is_empty() {
+                true => also(value),
+                false => Err(misfit(faults.join("; "))),
+            }
+        };
+        Ok(Self { schema, check: Arc::new(check) })
+    }
+}
 
 /// Drives one turn, and returns what it adds to the conversation.
 pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
@@ -67,8 +93,11 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
                     continue;
                 }
                 let made = Calls { agent: &agent, cx: &cx, turn: &turn, grants: &mut grants, has_read: &mut has_read };
-                let results = made.make(&calls).await?;
+                let Results { results, end_turn } = made.make(&calls).await?;
                 turn.tools_said(results);
+                if end_turn {
+                    turn.stop();
+                }
             }
             Next::Done => {
                 let Some(form) = form.as_ref().filter(|_| result.is_none()) else { break };
@@ -239,6 +268,6 @@ fn taken(call: &ToolCall, last: &str, read: &Result<Value>) -> ToolResult {
 }
 
 /// An answer that does not have its form.
-pub(super) fn misfit(error: impl std::fmt::Display) -> Error {
+fn misfit(error: impl std::fmt::Display) -> Error {
     Error::new(Kind::BadOutput, format!("the answer does not have the form that was asked for: {error}"))
 }

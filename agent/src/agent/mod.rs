@@ -31,7 +31,7 @@ pub use approval::{ApprovalScope, Decision, Grant};
 pub use cached::PromptCache;
 pub use chat::{Chat, ChatUpdate};
 pub use delegate::DELEGATE_TIMEOUT;
-use drive::{Form, drive, misfit};
+use drive::{Form, drive};
 pub use limits::{LoopGuard, TurnLimits};
 pub use middleware::{Middleware, Verdict};
 pub use redact::Redact;
@@ -186,20 +186,25 @@ impl Agent {
     /// # Errors
     /// Those of the run; `BadOutput` if the answer never has the form.
     pub async fn run_as<T: DeserializeOwned + JsonSchema + 'static>(&self, asked: impl Into<String>) -> Result<T> {
-        let schema = OutputSchema::of::<T>();
-        let validator = jsonschema::validator_for(&schema.schema)
-            .map_err(|error| Error::new(Kind::Config, format!("the type has no JSON schema: {error}")))?;
-        let check = move |value: &serde_json::Value| {
-            let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
-            match faults.is_empty() {
-                true => T::deserialize(value).map(drop).map_err(misfit),
-                false => Err(misfit(faults.join("; "))),
-            }
-        };
-        let flow = self.flow_with(Some(Form { schema, check: Arc::new(check) }))?;
-        let chat = flow.run(Chat::say(asked)).await?.done()?;
-        let result = chat.result.ok_or_else(|| misfit("the model gave none"))?;
-        serde_json::from_value(result).map_err(misfit)
+        let chat = self.flow_as::<T>()?.run(Chat::say(asked)).await?.done()?;
+        chat.result_as()
+    }
+
+    /// Makes a graph of it whose [result](Chat::result) has the form of a type.
+    ///
+    /// # Errors
+    /// Those of [`flow`](Self::flow); `Config` if the type has no schema.
+    pub fn flow_as<T: DeserializeOwned + JsonSchema + 'static>(&self) -> Result<Flow<Chat>> {
+        self.flow_with(Some(Form::of::<T>()?))
+    }
+
+    /// Makes a graph of it whose result is checked.
+    pub(crate) fn flow_checked(
+        &self,
+        schema: OutputSchema,
+        check: impl Fn(&serde_json::Value) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Flow<Chat>> {
+        self.flow_with(Some(Form::new(schema, check)?))
     }
 
     /// Opens a thread: a conversation that is kept under a name, and goes on after a restart.

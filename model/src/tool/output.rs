@@ -18,6 +18,8 @@ pub struct ToolOutput {
     /// Who wrote what is in it. Unless said, the developer did where the tool reads nothing, talks to nobody and runs nothing;
     /// else nobody vouches for it.
     pub origin: Option<Origin>,
+    /// Whether the turn ends with it: the model is not asked again, and the answer is what it said with the call.
+    pub ends_turn: bool,
 }
 
 impl From<String> for ToolOutput {
@@ -40,13 +42,20 @@ impl ToolOutput {
 
     /// Answers with parts: text, images, files.
     pub fn parts(parts: impl IntoIterator<Item = Part>) -> Self {
-        Self { parts: parts.into_iter().collect(), origin: None }
+        Self { parts: parts.into_iter().collect(), origin: None, ends_turn: false }
     }
 
     /// Says who wrote what is in it.
     #[must_use]
     pub fn origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
+        self
+    }
+
+    /// Ends the turn with it.
+    #[must_use]
+    pub fn end_turn(mut self) -> Self {
+        self.ends_turn = true;
         self
     }
 
