@@ -146,6 +146,7 @@ mod retain;
 mod run;
 mod scope;
 pub mod state;
+pub mod team;
 mod thread;
 pub mod tools;
 

@@ -117,6 +117,12 @@ impl Agent {
         self.with(|inner| inner.name = name.into())
     }
 
+    /// Returns its name.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Says what the model is to be and how it is to answer.
     #[must_use]
     pub fn instructions(self, text: impl Into<String>) -> Self {
