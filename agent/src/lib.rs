@@ -141,6 +141,7 @@ mod flow;
 mod graph;
 mod payload;
 mod question;
+pub mod reason;
 mod record;
 mod retain;
 mod run;

@@ -1,0 +1,353 @@
+//! What a strategy reasons with. All its calls go through here: they keep to the budget, get their seeds from where they stand
+//! and not from when they are made, and are journalled under the same place.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
+use lorewell_model::{Error, Finish, Fold, Kind, Message, Model, Reply, Request, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::Solution;
+use super::allowance::{Allowance, Spent};
+use super::extract::Extract;
+use super::journal::{Failed, Journal};
+use super::solution::Tried;
+
+/// How often an answer that cannot be read is sent back.
+pub const REPAIRS_MAX: usize = 1;
+
+/// What is the same for all questions of a reasoner.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) model: Model,
+    pub(super) seed: u64,
+    pub(super) parallel_max: usize,
+    pub(super) request: Request,
+    pub(super) extract: Extract,
+    pub(super) journal: Journal,
+}
+
+/// What all lines of reasoning on one question share.
+pub(super) struct Solving {
+    setup: Setup,
+    /// A permit for each call that may be made at the same time.
+    permits: Semaphore,
+    /// The first error after which nothing more may be done.
+    stop: Mutex<Option<Error>>,
+}
+
+impl Solving {
+    pub(super) fn new(setup: Setup) -> Self {
+        let permits = Semaphore::new(setup.parallel_max.clamp(1, Semaphore::MAX_PERMITS));
+        Self { setup, permits, stop: Mutex::default() }
+    }
+
+    fn stop(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take_stop(&self) -> Option<Error> {
+        self.stop().take()
+    }
+}
+
+/// A line of reasoning: a model to ask, a place of its own, and what is left of the budget. Cheap to clone; clones share both.
+#[derive(Clone)]
+pub struct Reasoning {
+    solving: Arc<Solving>,
+    /// Who is asked; the reasoner's own unless said.
+    model: Option<Model>,
+    path: Arc<str>,
+    allowance: Arc<Allowance>,
+}
+
+/// A line that has come to nothing while others beside it went on. It is journalled, so that it is left out again when the task
+/// runs again, and what was built on the others still fits.
+#[derive(Debug, Serialize, Deserialize)]
+struct Lost {
+    index: usize,
+    kind: Kind,
+    message: String,
+    spent: Spent,
+    is_cut: bool,
+}
+
+/// Lines that ran side by side: which, and what each came to, in their order.
+type Ran<T> = Vec<(Reasoning, usize, Result<T>)>;
+
+impl Reasoning {
+    pub(super) fn new(solving: Arc<Solving>, path: Arc<str>, allowance: Arc<Allowance>) -> Self {
+        Self { solving, model: None, path, allowance }
+    }
+
+    /// Returns a line that stands below this one and shares its budget. Names tell lines apart: two that have the same name and
+    /// place would draw the same.
+    #[must_use]
+    pub fn inside(&self, name: &str) -> Self {
+        Self { path: self.place(name).into(), ..self.clone() }
+    }
+
+    fn place(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+
+    /// Returns how many calls are left.
+    #[must_use]
+    pub fn calls_left(&self) -> u64 {
+        self.allowance.calls_left()
+    }
+
+    /// Tells whether the budget has kept something from being asked here.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.allowance.is_cut()
+    }
+
+    /// Returns the error of a strategy that has nothing to return when the budget is spent.
+    #[must_use]
+    pub fn nothing(&self) -> Error {
+        let message = format!("the budget was spent at `{}` before there was any answer; raise `calls_max`", self.path);
+        Error::new(Kind::Limit, message)
+    }
+
+    /// Draws a number that depends on the seed, this place and a name, and on nothing else.
+    #[must_use]
+    pub fn draw(&self, name: &str) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.solving.setup.seed.to_le_bytes()).update(self.place(name).as_bytes());
+        u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+    }
+
+    /// Makes a request of words, as the reasoner's own [request](super::Reasoner::request) has it.
+    #[must_use]
+    pub fn request(&self, words: impl Into<String>) -> Request {
+        let mut request = self.solving.setup.request.clone();
+        request.output = None;
+        request.message(Message::user(words))
+    }
+
+    /// Finds the answer in what a model wrote.
+    #[must_use]
+    pub fn answer(&self, text: &str) -> Option<String> {
+        self.solving.setup.extract.find(text)
+    }
+
+    /// Makes a solution of what a model wrote.
+    #[must_use]
+    pub fn solution(&self, text: impl Into<String>) -> Solution {
+        let text = text.into();
+        Solution { answer: self.answer(&text), text, ..Solution::default() }
+    }
+
+    /// Notes the score of something that was tried.
+    pub fn scored(&self, name: &str, text: impl Into<String>, score: f64) {
+        self.allowance.note(Tried::scored(&self.place(name), text.into(), score));
+    }
+
+    /// Notes that something came to nothing.
+    pub(super) fn failed(&self, name: &str, error: &Error) {
+        self.allowance.note(Tried::failed(&self.place(name), &error.to_string()));
+    }
+
+    /// Returns this line with another model to ask, within the same budget.
+    #[must_use]
+    pub fn model(&self, model: &Model) -> Self {
+        Self { model: Some(model.clone()), ..self.clone() }
+    }
+
+    /// Asks the model; `None` if the budget is spent. The name tells the call from others of this place.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub async fn ask(&self, name: &str, request: Request) -> Result<Option<Reply>> {
+        if !self.allowance.take_call() {
+            return Ok(None);
+        }
+        let setup = &self.solving.setup;
+        let model = self.model.as_ref().unwrap_or(&setup.model);
+        let (place, request) = (self.place(name), request.seed(self.seed(name)));
+        let _permit = self.solving.permits.acquire().await.expect("the semaphore is never closed");
+        let reply: Reply = self.once(&place, said(model, request, &setup.journal)).await?;
+        self.allowance.add_usage(reply.usage);
+        self.allowance.note(Tried::said(&place, reply.text()));
+        Ok(Some(reply))
+    }
+
+    /// Asks the model for a value in a form, which `read` checks; an answer that it does not take is sent back, [`REPAIRS_MAX`]
+    /// times. `None` if the budget is spent.
+    ///
+    /// # Errors
+    /// Those of the model; `BadOutput` if the answer stays unreadable.
+    pub async fn ask_as<T, U>(
+        &self,
+        name: &str,
+        mut request: Request,
+        read: impl Fn(T) -> Result<U> + Send + Sync,
+    ) -> Result<Option<U>>
+    where
+        T: DeserializeOwned + Send,
+        U: Send,
+    {
+        for repair in 0..=REPAIRS_MAX {
+            let name = if repair == 0 { name.to_owned() } else { format!("{name} repair {repair}") };
+            let Some(reply) = self.ask(&name, request.clone()).await? else { return Ok(None) };
+            match reply.json::<T>().and_then(&read) {
+                Ok(value) => return Ok(Some(value)),
+                Err(error) if repair == REPAIRS_MAX || reply.finish != Finish::Stop => {
+                    return Err(error.context(format!("`{}`", self.place(&name))));
+                }
+                Err(error) => request.messages.extend([reply.message, Message::user(error.message())]),
+            }
+        }
+        unreachable!("the last round returns")
+    }
+
+    /// Runs lines side by side, `sample 1`, `sample 2` … for the name `sample`, and returns what they came to with their indexes,
+    /// in order. Each has an equal share of the budget; `keep` calls are held back for what comes after. Where there are not
+    /// enough calls, the last lines are not run. A line that fails is left out, and stands in the trace.
+    ///
+    /// # Errors
+    /// The first error, if all lines have failed.
+    pub async fn each<T, F>(
+        &self,
+        name: &str,
+        which: Range<usize>,
+        keep: u64,
+        work: impl Fn(Self, usize) -> F + Send + Sync,
+    ) -> Result<Vec<(usize, T)>>
+    where
+        F: Future<Output = Result<T>> + Send,
+        T: Send,
+    {
+        let lines = self.lines(name, which, keep);
+        let Some((first, _)) = lines.first() else { return Ok(Vec::new()) };
+        let mut ran = None;
+        let kept = self.place(&format!("{name} {}: lost", first + 1));
+        let lost = self.once(&kept, async {
+            let (done, lost) = self.part(run(&lines, &work, &[]).await)?;
+            ran = Some(done);
+            Ok(lost)
+        });
+        let lost: Result<Vec<Lost>> = lost.await;
+        let done = match (&lost, ran) {
+            (_, Some(done)) => Ok(done),
+            // The task runs again: which lines were lost is known, and the others find their answers in the journal.
+            (Ok(lost), None) => {
+                let ran = run(&lines, &work, lost).await;
+                ran.into_iter().map(|(_, index, result)| Ok((index, result?))).collect()
+            }
+            (Err(_), None) => Ok(Vec::new()),
+        };
+        self.take_back(&lines, lost.as_deref().unwrap_or_default());
+        lost.and(done)
+    }
+
+    /// The lines that the budget allows.
+    fn lines(&self, name: &str, which: Range<usize>, keep: u64) -> Vec<(usize, Self)> {
+        let shares = self.allowance.lend(which.len(), keep).into_iter().map(Arc::new);
+        let line = |(index, allowance)| {
+            let path = self.place(&format!("{name} {}", index + 1)).into();
+            (index, Self { path, allowance, ..self.clone() })
+        };
+        which.zip(shares).map(line).collect()
+    }
+
+    /// Parts lines that came to something from those that did not.
+    fn part<T>(&self, ran: Ran<T>) -> Result<(Vec<(usize, T)>, Vec<Lost>)> {
+        let (count, mut first) = (ran.len(), None);
+        let (mut done, mut lost) = (Vec::new(), Vec::new());
+        for (line, index, result) in ran {
+            match result {
+                Ok(value) => done.push((index, value)),
+                Err(error) => {
+                    let (spent, is_cut) = (line.allowance.spent(), line.allowance.is_cut());
+                    lost.push(Lost { index, kind: error.kind(), message: error.to_string(), spent, is_cut });
+                    first = first.or(Some(error));
+                }
+            }
+        }
+        match first {
+            Some(error) if done.is_empty() || self.solving.stop().is_some() => {
+                Err(error.context(format!("{} of {count} lines at `{}` have failed; the first", lost.len(), self.path)))
+            }
+            _ => Ok((done, lost)),
+        }
+    }
+
+    /// Takes the shares of lines back.
+    fn take_back(&self, lines: &[(usize, Self)], lost: &[Lost]) {
+        for (index, line) in lines {
+            match lost.iter().find(|lost| lost.index == *index) {
+                None => self.allowance.take_back(&line.allowance),
+                Some(lost) => {
+                    self.allowance.take_back_lost(&line.allowance, lost.spent, lost.is_cut);
+                    self.allowance.note(Tried::failed(&line.path, &lost.message));
+                }
+            }
+        }
+    }
+
+    /// Does something once. What fails in a way that stops everything is kept aside, for a strategy may go past errors.
+    async fn once<T: Serialize + DeserializeOwned>(
+        &self,
+        name: &str,
+        act: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match self.solving.setup.journal.once(name, act).await {
+            Ok(value) => Ok(value),
+            Err(Failed::Act(error)) if error.kind() != Kind::Cancelled => Err(error),
+            Err(Failed::Act(error) | Failed::Journal(error)) => {
+                let copy = Error::new(error.kind(), error.to_string());
+                self.solving.stop().get_or_insert(error);
+                Err(copy)
+            }
+        }
+    }
+
+    /// The seed of a call: 31 bits, which every provider takes.
+    fn seed(&self, name: &str) -> u64 {
+        self.draw(name) & u64::from(u32::MAX >> 1)
+    }
+}
+
+/// Runs lines side by side, but for those that are known to be lost.
+async fn run<T, F>(
+    lines: &[(usize, Reasoning)],
+    work: &(impl Fn(Reasoning, usize) -> F + Send + Sync),
+    lost: &[Lost],
+) -> Ran<T>
+where
+    F: Future<Output = Result<T>> + Send,
+    T: Send,
+{
+    let left = lines.iter().filter(|(index, _)| lost.iter().all(|lost| lost.index != *index));
+    let running = left.map(|(index, line)| async move { (line.clone(), *index, work(line.clone(), *index).await) });
+    join_all(running).await
+}
+
+/// Asks a model, and reads its whole answer.
+async fn said(model: &Model, request: Request, journal: &Journal) -> Result<Reply> {
+    let reply = async {
+        let mut events = model.stream(request);
+        let mut fold = Fold::new();
+        while let Some(event) = events.next().await {
+            journal.alive();
+            fold.push(&event?)?;
+        }
+        fold.reply()
+    };
+    reply.await.map_err(|error: Error| error.context(format!("asking `{}`", model.name())))
+}
+
+impl fmt::Debug for Reasoning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reasoning")
+            .field("path", &self.path)
+            .field("allowance", &self.allowance)
+            .finish_non_exhaustive()
+    }
+}

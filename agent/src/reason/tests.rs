@@ -1,0 +1,1 @@
+//! Strategies against models with known rates of error.
