@@ -63,7 +63,7 @@ impl Strategy for BestOfN {
         };
         let mut best: Option<(Solution, f64)> = None;
         for ((index, solution), score) in drawn.into_iter().zip(scores) {
-            reasoning.scored(&format!("candidate {}", index + 1), solution.text.as_str(), score);
+            reasoning.note_score(&format!("candidate {}", index + 1), solution.text.as_str(), score);
             if best.as_ref().is_none_or(|(_, highest)| score > *highest) {
                 best = Some((solution, score));
             }

@@ -17,6 +17,18 @@ const WAVE: usize = 5;
 /// Answers are compared without case, emphasis and zeros that say nothing. A tie goes to the answer that was given first. The
 /// text is that of the first sample with the answer. The confidence is the share of its votes among all samples that came back,
 /// those without an answer included; if none has an answer it is 0, and the text is that of the first sample.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use lorewell_agent::reason::{Reasoner, SelfConsistency};
+/// use lorewell_model::{Message, Model, mock::Script};
+///
+/// let script = Script::new(["Answer: Rome"; 5].map(Message::assistant));
+/// let reasoner = Reasoner::new(Model::new("mock:script".parse()?, script));
+/// let solution = reasoner.solve(&SelfConsistency::new(40).stop_at(0.95), "The capital of Italy?").await?;
+/// assert_eq!((solution.confidence, solution.calls), (Some(1.0), 5)); // the other 35 could hardly change it
+/// # Ok::<(), lorewell_agent::Error>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct SelfConsistency {
     samples: usize,

@@ -12,6 +12,18 @@ use super::{ChainOfThought, ROUNDS_MAX, Reasoning, SAMPLES_MAX, Solution, Strate
 ///
 /// It ends when all agree, or when the rounds are used up. The answer is that of most agents, with the rules and the confidence of
 /// [`SelfConsistency`](super::SelfConsistency). An agent that fails in a round keeps to what it said before.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use lorewell_agent::reason::{Debate, Reasoner};
+/// use lorewell_model::{Message, Model, mock::Script};
+///
+/// let said = ["Answer: 6", "Answer: 8", "Agreed, it is 8.\nAnswer: 8", "Answer: 8"].map(Message::assistant);
+/// let reasoner = Reasoner::new(Model::new("mock:script".parse()?, Script::new(said)));
+/// let solution = reasoner.solve(&Debate::new(2, 2), "2 to the power of 3?").await?;
+/// assert_eq!((solution.answer.as_deref(), solution.confidence, solution.calls), (Some("8"), Some(1.0), 4));
+/// # Ok::<(), lorewell_agent::Error>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Debate {
     agents: usize,

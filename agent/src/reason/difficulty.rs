@@ -145,7 +145,7 @@ impl Strategy for ByDifficulty {
         let estimate = self.difficulty.estimate(&reasoning.inside("estimate"), question).await?;
         let Estimate { difficulty, solution } = estimate.ok_or_else(|| reasoning.nothing())?;
         share(difficulty, Kind::BadOutput, "that was estimated")?;
-        reasoning.scored("difficulty", question, difficulty);
+        reasoning.note_score("difficulty", question, difficulty);
         let found = match solution {
             Some(found) if self.accept_up_to.is_some_and(|bound| difficulty <= bound) => return Ok(found),
             Some(found) if reasoning.calls_left() == 0 => return Ok(found),

@@ -1,6 +1,6 @@
 //! Reasoning at inference time: ways to spend several answers of a model on one question, so that the last answer is better
-//! than the first. A [`Strategy`] says how, a [`Reasoner`] with which model, under which seed and within which budget.
-//! They are apart from agents because they use no tools, and need nothing of a graph but its journal.
+//! than the first. A [`Strategy`] says how; a [`Reasoner`], which has an example, with which model, under which seed and within
+//! which budget. They are apart from agents because they use no tools, and need nothing of a graph but its journal.
 
 mod allowance;
 mod best_of;
@@ -10,6 +10,7 @@ mod debate;
 mod difficulty;
 mod extract;
 mod journal;
+mod lines;
 mod prompts;
 mod reasoner;
 mod reasoning;
@@ -42,11 +43,11 @@ pub use tree::{PathScore, TreeOfThoughts};
 pub use verifier::{ChainOfVerification, Check, Verifier};
 pub use verify::Verify;
 
-/// Samples, agents or candidates that one strategy may ask for at once: four times the 128 beyond which majorities hardly gain
-/// (Snell et al. 2024, arXiv:2408.03314).
+/// Samples, agents or candidates that one strategy may ask for: far above the 40 of Wang et al. 2022 (arXiv:2203.11171), who see
+/// the gain level off before.
 pub const SAMPLES_MAX: usize = 512;
 
-/// Rounds of critique, correction or debate: the papers use four at most, and gain little from the last.
+/// Rounds of critique, correction or debate: far above the four that Madaan et al. 2023 (arXiv:2303.17651) take at most.
 pub const ROUNDS_MAX: usize = 16;
 
 /// A way to answer a question with several answers of a model.

@@ -112,7 +112,8 @@ impl Reasoner {
         self
     }
 
-    /// Sets how many calls are made at the same time; [`PARALLEL_MAX`] unless said. The solution does not depend on it.
+    /// Sets how many calls are made at the same time, at least one; [`PARALLEL_MAX`] unless said. The solution does not depend on
+    /// it.
     #[must_use]
     pub fn parallel_max(mut self, calls: usize) -> Self {
         self.setup.parallel_max = calls;

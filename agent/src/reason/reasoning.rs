@@ -1,18 +1,16 @@
-//! What a strategy reasons with. All its calls go through here: they keep to the budget, get their seeds from where they stand
+//! A line of reasoning. All calls of a strategy go through here: they keep to the budget, get their seeds from where they stand
 //! and not from when they are made, and are journalled under the same place.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::join_all;
 use lorewell_model::{Error, Finish, Fold, Kind, Message, Model, Reply, Request, Result};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::Solution;
-use super::allowance::{Allowance, Spent};
+use super::allowance::Allowance;
 use super::extract::Extract;
 use super::journal::{Failed, Journal};
 use super::solution::Tried;
@@ -50,6 +48,10 @@ impl Solving {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop().is_some()
+    }
+
     pub(super) fn take_stop(&self) -> Option<Error> {
         self.stop().take()
     }
@@ -58,26 +60,12 @@ impl Solving {
 /// A line of reasoning: a model to ask, a place of its own, and what is left of the budget. Cheap to clone; clones share both.
 #[derive(Clone)]
 pub struct Reasoning {
-    solving: Arc<Solving>,
+    pub(super) solving: Arc<Solving>,
     /// Who is asked; the reasoner's own unless said.
-    model: Option<Model>,
-    path: Arc<str>,
-    allowance: Arc<Allowance>,
+    pub(super) model: Option<Model>,
+    pub(super) path: Arc<str>,
+    pub(super) allowance: Arc<Allowance>,
 }
-
-/// A line that has come to nothing while others beside it went on. It is journalled, so that it is left out again when the task
-/// runs again, and what was built on the others still fits.
-#[derive(Debug, Serialize, Deserialize)]
-struct Lost {
-    index: usize,
-    kind: Kind,
-    message: String,
-    spent: Spent,
-    is_cut: bool,
-}
-
-/// Lines that ran side by side: which, and what each came to, in their order.
-type Ran<T> = Vec<(Reasoning, usize, Result<T>)>;
 
 impl Reasoning {
     pub(super) fn new(solving: Arc<Solving>, path: Arc<str>, allowance: Arc<Allowance>) -> Self {
@@ -91,7 +79,7 @@ impl Reasoning {
         Self { path: self.place(name).into(), ..self.clone() }
     }
 
-    fn place(&self, name: &str) -> String {
+    pub(super) fn place(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 
@@ -144,12 +132,12 @@ impl Reasoning {
     }
 
     /// Notes the score of something that was tried.
-    pub fn scored(&self, name: &str, text: impl Into<String>, score: f64) {
+    pub fn note_score(&self, name: &str, text: impl Into<String>, score: f64) {
         self.allowance.note(Tried::scored(&self.place(name), text.into(), score));
     }
 
     /// Notes that something came to nothing.
-    pub(super) fn failed(&self, name: &str, error: &Error) {
+    pub(super) fn note_failure(&self, name: &str, error: &Error) {
         self.allowance.note(Tried::failed(&self.place(name), &error.to_string()));
     }
 
@@ -206,93 +194,8 @@ impl Reasoning {
         unreachable!("the last round returns")
     }
 
-    /// Runs lines side by side, `sample 1`, `sample 2` … for the name `sample`, and returns what they came to with their indexes,
-    /// in order. Each has an equal share of the budget; `keep` calls are held back for what comes after. Where there are not
-    /// enough calls, the last lines are not run. A line that fails is left out, and stands in the trace.
-    ///
-    /// # Errors
-    /// The first error, if all lines have failed.
-    pub async fn each<T, F>(
-        &self,
-        name: &str,
-        which: Range<usize>,
-        keep: u64,
-        work: impl Fn(Self, usize) -> F + Send + Sync,
-    ) -> Result<Vec<(usize, T)>>
-    where
-        F: Future<Output = Result<T>> + Send,
-        T: Send,
-    {
-        let lines = self.lines(name, which, keep);
-        let Some((first, _)) = lines.first() else { return Ok(Vec::new()) };
-        let mut ran = None;
-        let kept = self.place(&format!("{name} {}: lost", first + 1));
-        let lost = self.once(&kept, async {
-            let (done, lost) = self.part(run(&lines, &work, &[]).await)?;
-            ran = Some(done);
-            Ok(lost)
-        });
-        let lost: Result<Vec<Lost>> = lost.await;
-        let done = match (&lost, ran) {
-            (_, Some(done)) => Ok(done),
-            // The task runs again: which lines were lost is known, and the others find their answers in the journal.
-            (Ok(lost), None) => {
-                let ran = run(&lines, &work, lost).await;
-                ran.into_iter().map(|(_, index, result)| Ok((index, result?))).collect()
-            }
-            (Err(_), None) => Ok(Vec::new()),
-        };
-        self.take_back(&lines, lost.as_deref().unwrap_or_default());
-        lost.and(done)
-    }
-
-    /// The lines that the budget allows.
-    fn lines(&self, name: &str, which: Range<usize>, keep: u64) -> Vec<(usize, Self)> {
-        let shares = self.allowance.lend(which.len(), keep).into_iter().map(Arc::new);
-        let line = |(index, allowance)| {
-            let path = self.place(&format!("{name} {}", index + 1)).into();
-            (index, Self { path, allowance, ..self.clone() })
-        };
-        which.zip(shares).map(line).collect()
-    }
-
-    /// Parts lines that came to something from those that did not.
-    fn part<T>(&self, ran: Ran<T>) -> Result<(Vec<(usize, T)>, Vec<Lost>)> {
-        let (count, mut first) = (ran.len(), None);
-        let (mut done, mut lost) = (Vec::new(), Vec::new());
-        for (line, index, result) in ran {
-            match result {
-                Ok(value) => done.push((index, value)),
-                Err(error) => {
-                    let (spent, is_cut) = (line.allowance.spent(), line.allowance.is_cut());
-                    lost.push(Lost { index, kind: error.kind(), message: error.to_string(), spent, is_cut });
-                    first = first.or(Some(error));
-                }
-            }
-        }
-        match first {
-            Some(error) if done.is_empty() || self.solving.stop().is_some() => {
-                Err(error.context(format!("{} of {count} lines at `{}` have failed; the first", lost.len(), self.path)))
-            }
-            _ => Ok((done, lost)),
-        }
-    }
-
-    /// Takes the shares of lines back.
-    fn take_back(&self, lines: &[(usize, Self)], lost: &[Lost]) {
-        for (index, line) in lines {
-            match lost.iter().find(|lost| lost.index == *index) {
-                None => self.allowance.take_back(&line.allowance),
-                Some(lost) => {
-                    self.allowance.take_back_lost(&line.allowance, lost.spent, lost.is_cut);
-                    self.allowance.note(Tried::failed(&line.path, &lost.message));
-                }
-            }
-        }
-    }
-
     /// Does something once. What fails in a way that stops everything is kept aside, for a strategy may go past errors.
-    async fn once<T: Serialize + DeserializeOwned>(
+    pub(super) async fn once<T: Serialize + DeserializeOwned>(
         &self,
         name: &str,
         act: impl Future<Output = Result<T>>,
@@ -312,21 +215,6 @@ impl Reasoning {
     fn seed(&self, name: &str) -> u64 {
         self.draw(name) & u64::from(u32::MAX >> 1)
     }
-}
-
-/// Runs lines side by side, but for those that are known to be lost.
-async fn run<T, F>(
-    lines: &[(usize, Reasoning)],
-    work: &(impl Fn(Reasoning, usize) -> F + Send + Sync),
-    lost: &[Lost],
-) -> Ran<T>
-where
-    F: Future<Output = Result<T>> + Send,
-    T: Send,
-{
-    let left = lines.iter().filter(|(index, _)| lost.iter().all(|lost| lost.index != *index));
-    let running = left.map(|(index, line)| async move { (line.clone(), *index, work(line.clone(), *index).await) });
-    join_all(running).await
 }
 
 /// Asks a model, and reads its whole answer.

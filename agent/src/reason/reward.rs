@@ -9,11 +9,11 @@ use serde_json::json;
 
 use super::{Reasoning, prompts};
 
-/// Answers that a judge is shown at once: with more, models lose track of the first.
+/// Answers that a judge is shown at once, so that they and their comparison fit well into one prompt.
 pub const JUDGED_MAX: usize = 12;
 
 /// The best score of a judge; small whole numbers are what models use evenly.
-const POINTS: f64 = 10.0;
+const POINTS: u8 = 10;
 
 /// Scores lines of reasoning, each a list of steps: of a whole answer there is one. Functions of the question and the steps are
 /// rewards too: `|question: &str, steps: &[String]| 0.5`.
@@ -133,7 +133,7 @@ impl Judge {
             return Ok(None);
         };
         let mut scores = vec![0.0; order.len()];
-        order.into_iter().zip(points).for_each(|(index, points)| scores[index] = points / POINTS);
+        order.into_iter().zip(points).for_each(|(index, points)| scores[index] = points / f64::from(POINTS));
         Ok(Some(scores))
     }
 }
@@ -162,7 +162,7 @@ impl Reward for Judge {
 }
 
 fn form(count: usize) -> OutputSchema {
-    let score = json!({"type": "integer", "minimum": 0, "maximum": POINTS as u8});
+    let score = json!({"type": "integer", "minimum": 0, "maximum": POINTS});
     let schema = json!({
         "type": "object",
         "properties": {
@@ -178,7 +178,7 @@ fn form(count: usize) -> OutputSchema {
 /// Holds scores against the form, which not every provider keeps to.
 fn read(judged: Judged, count: usize) -> Result<Vec<f64>> {
     let scores = judged.scores;
-    let fits = scores.len() == count && scores.iter().all(|score| (0.0..=POINTS).contains(score));
+    let fits = scores.len() == count && scores.iter().all(|score| (0.0..=f64::from(POINTS)).contains(score));
     match fits {
         true => Ok(scores),
         false => {

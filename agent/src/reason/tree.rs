@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::reward::score;
 use super::{Reasoning, Reward, SAMPLES_MAX, Solution, Strategy, prompts, within_limits};
 
-/// Steps that are proposed at once, unless said; also how many paths a beam keeps. The paper takes five of both.
+/// Steps that are proposed at once, unless said; also how many paths a beam keeps, which is what the paper takes.
 const STEPS: usize = 5;
-/// How long a path may be, unless said; tasks of the paper take three to ten steps.
-const DEPTH: usize = 8;
+/// How long a path may be, unless said; the tasks of the paper take up to ten steps.
+const DEPTH: usize = 10;
 /// The longest path that can be asked for.
 const DEPTH_MAX: usize = 256;
 /// The most expansions that can be asked for; each is a call, and paths that are open are kept in memory.
@@ -24,8 +24,9 @@ const EXPANSIONS_MAX: usize = 4096;
 ///
 /// The model proposes the next steps of a path in one call, a [`Reward`] scores them. [`beam`](Self::beam) goes level by level
 /// and keeps the best paths; [`best_first`](Self::best_first) goes on from the best path anywhere, so that it takes steps back.
-/// A path ends with a step that holds an answer. Of two with the same score the one with an answer is better, then the one that
-/// was found first. A step that is proposed twice in one place counts once; a proposal that cannot be read is a dead end.
+/// A path ends with a step that holds an answer. Of two with the same score the longer one is gone on with, which is closer to
+/// an answer; then the one that was found first. A step that is proposed twice in one place counts once; a proposal that cannot
+/// be read is a dead end.
 ///
 /// A beam ends with the first answer that has the score 1, best-first with the first answer that no open path is better than;
 /// both end when the levels, expansions or calls are used up. Then the best path with an answer is taken, or the best one
@@ -120,7 +121,7 @@ impl TreeOfThoughts {
         self
     }
 
-    /// Sets how long a path may be; 8 unless said.
+    /// Sets how long a path may be; 10 unless said.
     #[must_use]
     pub fn depth_max(mut self, steps: usize) -> Self {
         self.depth_max = steps;
@@ -192,7 +193,7 @@ impl TreeOfThoughts {
         match own.ask_as("steps", request, |proposal: Proposal| Ok(proposal.steps)).await {
             Ok(steps) => Ok(distinct(steps.unwrap_or_default(), self.steps)),
             Err(error) if error.kind() == Kind::BadOutput => {
-                own.failed("steps", &error);
+                own.note_failure("steps", &error);
                 Ok(Vec::new())
             }
             Err(error) => Err(error),
@@ -213,7 +214,7 @@ impl TreeOfThoughts {
         let Some(scores) = scores else { return Ok(None) };
         let paths =
             candidates.into_iter().zip(scores).zip(longer).zip(1..).map(|(((steps, score), (at, step)), number)| {
-                here.scored(&format!("step {number}"), step.as_str(), score);
+                here.note_score(&format!("step {number}"), step.as_str(), score);
                 let score = self.path_score.of(from[at].score, score);
                 Path { steps, score, has_answer: here.answer(&step).is_some() }
             });
@@ -266,9 +267,9 @@ impl PathScore {
     }
 }
 
-/// Puts the best score first, and keeps the order of what is as good.
+/// Puts the best score first, of those the longest path, and keeps the order of what is as good.
 fn sort(paths: &mut [Path]) {
-    paths.sort_by(|one, other| other.score.total_cmp(&one.score));
+    paths.sort_by(|one, other| other.score.total_cmp(&one.score).then(other.steps.len().cmp(&one.steps.len())));
 }
 
 /// Returns the best path: one with an answer before all without, then the highest score, then the first that was found.

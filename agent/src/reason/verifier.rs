@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{Reasoning, prompts};
 
-/// Questions that a model asks to check an answer, unless said; the paper sees three to five.
+/// Questions that a model asks to check an answer, unless said: enough for a paragraph, and each costs a call.
 const QUESTIONS: usize = 5;
 
 /// What a verifier has found.
@@ -49,7 +49,13 @@ impl fmt::Debug for dyn Verifier {
 
 /// A verifier that asks a model (Dhuliawala et al. 2023, arXiv:2309.11495): it plans questions that would show whether the answer
 /// is right, answers each by itself without seeing the answer that is checked, so that it does not repeat what is wrong in it,
-/// and compares. That is the paper's *factored* form.
+/// and compares. That is the paper's *factored* form. [`Verify`](super::Verify) runs it.
+///
+/// ```
+/// use lorewell_agent::reason::{ChainOfVerification, Verify};
+///
+/// let strategy = Verify::new(ChainOfVerification::new().questions_max(3));
+/// ```
 #[derive(Debug, Clone)]
 pub struct ChainOfVerification {
     questions_max: usize,

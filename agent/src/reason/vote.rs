@@ -27,7 +27,7 @@ pub(super) fn count<'a>(answers: impl IntoIterator<Item = Option<&'a str>>) -> V
 }
 
 /// Returns how likely it is that the first answer stays ahead of the second, however many samples are drawn: the Beta criterion
-/// of Aggarwal et al. 2023 (arXiv:2305.11860, section 3). With `a` and `b` votes it is the weight of the Beta distribution
+/// of Aggarwal et al. 2023 (arXiv:2305.11860). With `a` and `b` votes it is the weight of the Beta distribution
 /// (a + 1, b + 1) above one half, which for whole numbers is that of more than `b` heads in a + b + 1 throws of a coin.
 pub(super) fn lead(votes: &[Votes]) -> f64 {
     let counts = |at: usize| votes.get(at).map_or(0, |votes| votes.count);
