@@ -88,6 +88,11 @@ impl Allowance {
         self.book().spent
     }
 
+    /// Notes that something was left out for want of calls.
+    pub(super) fn cut(&self) {
+        self.book().is_cut = true;
+    }
+
     pub(super) fn is_cut(&self) -> bool {
         self.book().is_cut
     }

@@ -41,9 +41,9 @@ impl ChainOfThought {
     }
 
     fn request(&self, reasoning: &Reasoning, question: &str) -> Request {
-        let mut request = reasoning.request(prompts::think(question));
+        let mut request = reasoning.request(prompts::think(question, reasoning.ending()));
         let shown = self.examples.iter().flat_map(|(question, answer)| {
-            [Message::user(prompts::think(question)), Message::assistant(answer.as_str())]
+            [Message::user(prompts::think(question, reasoning.ending())), Message::assistant(answer.as_str())]
         });
         let at = request.messages.len() - 1;
         let mut messages = request.messages.to_vec();

@@ -61,7 +61,7 @@ impl Strategy for Debate {
             }
             let answer = |own: Reasoning, at: usize| {
                 let others: Vec<&str> = others(&said, at).collect();
-                let request = own.request(prompts::debate(question, &said[at].text, &others));
+                let request = own.request(prompts::debate(question, &said[at].text, &others, own.ending()));
                 async move { own.ask("answer", request).await }
             };
             let here = reasoning.inside(&format!("round {round}"));

@@ -148,7 +148,10 @@ impl Strategy for ByDifficulty {
         reasoning.note_score("difficulty", question, difficulty);
         let found = match solution {
             Some(found) if self.accept_up_to.is_some_and(|bound| difficulty <= bound) => return Ok(found),
-            Some(found) if reasoning.calls_left() == 0 => return Ok(found),
+            Some(found) if reasoning.calls_left() == 0 => {
+                reasoning.cut();
+                return Ok(found);
+            }
             found => found,
         };
         let level = self.levels.iter().find(|(bound, _)| difficulty <= *bound);

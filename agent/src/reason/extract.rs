@@ -17,29 +17,40 @@ use serde_json::Value;
 /// assert_eq!(Extract::line().find("I do not know"), None);
 /// ```
 #[derive(Clone)]
-pub struct Extract(Arc<Find>);
+pub struct Extract {
+    find: Arc<Find>,
+    ending: &'static str,
+}
 
 type Find = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Extract {
-    /// Finds it by a function.
+    /// Finds it by a function. What the model is to write so that it is found, the question says.
     pub fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(find))
+        Self { find: Arc::new(find), ending: "" }
     }
 
-    /// Takes what stands behind `Answer:` in the last line that begins so, whatever its case and emphasis.
+    /// Says what the model is to write.
+    fn asking(self, ending: &'static str) -> Self {
+        Self { ending, ..self }
+    }
+
+    /// Takes what stands behind `Answer:` in the last line that begins so, whatever its case and emphasis. The strategies ask for
+    /// such a line.
     #[must_use]
     pub fn line() -> Self {
-        Self::new(|text| text.lines().rev().find_map(behind_answer))
+        let found = Self::new(|text| text.lines().rev().find_map(behind_answer));
+        found.asking("End with a line that holds only the final answer: `Answer: …`.")
     }
 
-    /// Takes the last number, without the commas between its thousands.
+    /// Takes the last number, without the commas between its thousands. The strategies ask for a number at the end.
     #[must_use]
     pub fn number() -> Self {
-        Self::new(|text| {
+        let found = Self::new(|text| {
             let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+');
             text.rsplit(|c: char| !is_number(c)).find_map(number)
-        })
+        });
+        found.asking("End with the number that is the answer.")
     }
 
     /// Takes a field of the JSON object that was written: the words of a string, anything else as JSON.
@@ -65,11 +76,16 @@ impl Extract {
     /// Finds the answer; `None` if there is none.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<String> {
-        (self.0)(text)
+        (self.find)(text)
+    }
+
+    /// Returns what the model is told about the end of its answer.
+    pub(super) fn ending(&self) -> &'static str {
+        self.ending
     }
 }
 
-/// [`Extract::line`], which the prompts of the strategies ask for.
+/// [`Extract::line`].
 impl Default for Extract {
     fn default() -> Self {
         Self::line()

@@ -95,6 +95,11 @@ impl Reasoning {
         self.allowance.is_cut()
     }
 
+    /// Notes that something was left out for want of calls.
+    pub(super) fn cut(&self) {
+        self.allowance.cut();
+    }
+
     /// Returns the error of a strategy that has nothing to return when the budget is spent.
     #[must_use]
     pub fn nothing(&self) -> Error {
@@ -124,6 +129,11 @@ impl Reasoning {
         self.solving.setup.extract.find(text)
     }
 
+    /// Says how an answer is to end, so that it is found.
+    pub(super) fn ending(&self) -> &'static str {
+        self.solving.setup.extract.ending()
+    }
+
     /// Makes a solution of what a model wrote.
     #[must_use]
     pub fn solution(&self, text: impl Into<String>) -> Solution {
@@ -150,7 +160,7 @@ impl Reasoning {
     /// Asks the model; `None` if the budget is spent. The name tells the call from others of this place.
     ///
     /// # Errors
-    /// Those of the model.
+    /// Those of the model; `Refused` if it declines to answer.
     pub async fn ask(&self, name: &str, request: Request) -> Result<Option<Reply>> {
         if !self.allowance.take_call() {
             return Ok(None);
@@ -162,7 +172,10 @@ impl Reasoning {
         let reply: Reply = self.once(&place, said(model, request, &setup.journal)).await?;
         self.allowance.add_usage(reply.usage);
         self.allowance.note(Tried::said(&place, reply.text()));
-        Ok(Some(reply))
+        match reply.finish {
+            Finish::Refused => Err(Error::new(Kind::Refused, format!("`{place}`: the model declined to answer"))),
+            _ => Ok(Some(reply)),
+        }
     }
 
     /// Asks the model for a value in a form, which `read` checks; an answer that it does not take is sent back, [`REPAIRS_MAX`]

@@ -86,7 +86,8 @@ impl Strategy for Refine {
             let request = request.output(OutputSchema::of::<Critique>());
             let critique = reasoning.ask_as(&format!("critique {round}"), request, Ok::<Critique, _>).await?;
             let Some(critique) = critique.filter(|critique| !critique.is_done) else { break };
-            let request = reasoning.request(prompts::revise(question, &solution.text, &critique.critique));
+            let request =
+                reasoning.request(prompts::revise(question, &solution.text, &critique.critique, reasoning.ending()));
             let Some(reply) = reasoning.ask(&format!("revision {round}"), request).await? else { break };
             solution = reasoning.solution(reply.text());
         }

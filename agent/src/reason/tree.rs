@@ -178,8 +178,7 @@ impl TreeOfThoughts {
             open.extend(paths.into_iter().filter(|path| !path.has_answer && path.steps.len() < self.depth_max));
             sort(&mut open);
             let highest = open.first().map_or(0.0, |path| path.score);
-            if reasoning.calls_left() == 0 || best.as_ref().is_some_and(|best| best.has_answer && best.score >= highest)
-            {
+            if reasoning.is_cut() || best.as_ref().is_some_and(|best| best.has_answer && best.score >= highest) {
                 break;
             }
         }
@@ -188,7 +187,7 @@ impl TreeOfThoughts {
 
     /// Lets the model propose next steps. None are there when the budget is spent, and where it cannot be read what it proposes.
     async fn propose(&self, own: &Reasoning, question: &str, path: &Path) -> Result<Vec<String>> {
-        let request = own.request(prompts::propose(question, &path.steps, self.steps));
+        let request = own.request(prompts::propose(question, &path.steps, self.steps, own.ending()));
         let request = request.output(OutputSchema::of::<Proposal>());
         match own.ask_as("steps", request, |proposal: Proposal| Ok(proposal.steps)).await {
             Ok(steps) => Ok(distinct(steps.unwrap_or_default(), self.steps)),

@@ -80,7 +80,7 @@ impl Strategy for Verify {
             if round > self.rounds {
                 break;
             }
-            let request = reasoning.request(prompts::revise(question, &solution.text, &faults));
+            let request = reasoning.request(prompts::revise(question, &solution.text, &faults, reasoning.ending()));
             let Some(reply) = reasoning.ask(&format!("correction {round}"), request).await? else { break };
             solution = reasoning.solution(reply.text());
         }

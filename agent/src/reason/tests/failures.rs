@@ -119,16 +119,22 @@ async fn settings_that_make_no_sense_are_refused_before_anything_is_asked() {
     }
 }
 
-#[tokio::test]
-async fn a_model_that_breaks_off_is_a_failure() {
-    #[derive(Debug)]
-    struct Broken;
-    impl ChatModel for Broken {
-        fn stream(&self, _: Request) -> Events {
-            Events::of([Event::Text { text: "Answer: 4".to_owned() }])
-        }
+/// Says something, and ends in a way of its own.
+#[derive(Debug)]
+struct Ends(Option<Finish>);
+
+impl ChatModel for Ends {
+    fn stream(&self, _: Request) -> Events {
+        let said = Event::Text { text: "Answer: 4".to_owned() };
+        Events::of([said].into_iter().chain(self.0.clone().map(|finish| Event::Finish { finish })))
     }
-    let reasoner = Reasoner::new(Model::new("mock:broken".parse().unwrap(), Broken));
-    let error = reasoner.solve(&ChainOfThought::new(), "?").await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Unavailable);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_or_is_refused_is_no_sample() {
+    for (finish, kind) in [(None, Kind::Unavailable), (Some(Finish::Refused), Kind::Refused)] {
+        let reasoner = Reasoner::new(Model::new("mock:ends".parse().unwrap(), Ends(finish)));
+        let error = reasoner.solve(&SelfConsistency::new(2), "?").await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
 }

@@ -31,9 +31,10 @@ async fn a_chain_of_thought_is_shown_how_to_think() {
 
 #[tokio::test]
 async fn an_answer_is_found_as_the_caller_says() {
-    let (reasoner, _) = scripted([r#"{"total": 7}"#, r#"{"total": "7"}"#, r#"{"total": 9}"#]);
+    let (reasoner, script) = scripted([r#"{"total": 7}"#, r#"{"total": "7"}"#, r#"{"total": 9}"#]);
     let solution = reasoner.extract(Extract::field("total")).solve(&SelfConsistency::new(3), "?").await.unwrap();
     assert_eq!((solution.answer.as_deref(), solution.confidence), (Some("7"), Some(2.0 / 3.0)));
+    assert_eq!(texts(&script)[0], "?\n\nThink step by step.", "a line is asked for only where one is looked for");
 }
 
 #[tokio::test]
