@@ -121,6 +121,9 @@
 //! # }
 //! ```
 //!
+//! What is worth more than one answer of a model has a [strategy](reason::Strategy): votes, judges, searches, debates, all within
+//! one budget; see [`reason`].
+//!
 //! # More of graphs
 //!
 //! Besides: [sends](Command::send) for map and reduce, graphs [inside](Flow::within) graphs, [retries](Retry),
