@@ -142,6 +142,8 @@ mod engine;
 mod event;
 mod flow;
 mod graph;
+#[cfg(feature = "sqlite")]
+pub mod memory;
 mod payload;
 mod question;
 pub mod reason;

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lorewell-embed", &["lorewell-model", "lorewell-minilm-0", "lorewell-minilm-1", "lorewell-minilm-2"]),
     ("lorewell-rag", &["lorewell-model", "lorewell-embed"]),
     ("lorewell-agent-derive", &[]),
-    ("lorewell-agent", &["lorewell-model", "lorewell-agent-derive"]),
+    ("lorewell-agent", &["lorewell-model", "lorewell-embed", "lorewell-agent-derive"]),
     ("lorewell", &["lorewell-model", "lorewell-embed", "lorewell-rag", "lorewell-agent"]),
     ("lorewell-cli", &["lorewell"]),
 ];
