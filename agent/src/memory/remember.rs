@@ -143,13 +143,18 @@ pub(super) fn remember(
     Ok(Remembered { id, is_new: true, forgotten })
 }
 
-/// Notes that something was said again: it matters as much as it ever did, lives as long as anyone asked, and is trusted only if
-/// all who said it are.
+/// Notes that something was said again: it matters as much as it ever did, lives as long as anyone asked, and is of the one who is
+/// trusted most. These words are theirs too, and repeating them must not take their trust away.
 fn again(transaction: &Transaction<'_>, row: i64, item: &MemoryItem, draft: &Draft, now: i64) -> Work<()> {
     let expires = item.expires.map(micros).zip(draft.expires).map(|(a, b)| a.max(b));
-    let sql = "UPDATE memories SET origin = ?2, importance = max(importance, ?3), expires = ?4 WHERE row = ?1";
-    let origin = origin_name(item.origin.max(draft.origin));
-    transaction.prepare_cached(sql)?.execute(params![row, origin, draft.importance, expires])?;
+    let sql = "UPDATE memories SET importance = max(importance, ?2), expires = ?3 WHERE row = ?1";
+    transaction.prepare_cached(sql)?.execute(params![row, draft.importance, expires])?;
+    if draft.origin < item.origin {
+        let sql = "UPDATE memories SET origin = ?2, thread = ?3, message = ?4, document = ?5 WHERE row = ?1";
+        let MemorySource { thread, message, document } = &draft.source;
+        let origin = origin_name(draft.origin);
+        transaction.prepare_cached(sql)?.execute(params![row, origin, thread, message, document])?;
+    }
     rows::touch(transaction, &[row], now)
 }
 

@@ -249,20 +249,21 @@ pub(super) fn make_room(
     if excess == 0 {
         return Ok(Vec::new());
     }
-    let sql = "SELECT row, id, importance, used FROM memories WHERE namespace = ?1";
+    let sql = "SELECT row, id, importance, used, origin FROM memories WHERE namespace = ?1";
     let mut statement = transaction.prepare_cached(sql)?;
     let rows = statement.query_map([namespace], |row| {
         let idle = now.saturating_sub(row.get(3)?).max(0).unsigned_abs();
         let worth = retention(row.get(2)?, std::time::Duration::from_micros(idle));
-        Ok((worth, row.get::<_, i64>(0)?, id(row, 1)?))
+        Ok((origin(row, 4)?.is_trusted(), worth, row.get::<_, i64>(0)?, id(row, 1)?))
     })?;
-    let mut all: Vec<(f32, i64, MemoryId)> = rows.collect::<rusqlite::Result<_>>()?;
-    all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut all: Vec<(bool, f32, i64, MemoryId)> = rows.collect::<rusqlite::Result<_>>()?;
+    // What nobody vouches for goes first, or a flood of it would take the rest away.
+    all.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
     all.truncate(excess);
-    for (_, row, id) in &all {
+    for (_, _, row, id) in &all {
         delete(transaction, *row, *id)?;
     }
-    Ok(all.into_iter().map(|(_, _, id)| id).collect())
+    Ok(all.into_iter().map(|(_, _, _, id)| id).collect())
 }
 
 /// The fingerprint of what made the vectors.

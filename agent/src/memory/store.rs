@@ -20,9 +20,9 @@ use super::time::micros;
 use super::vectors::{self, EMBED_BATCH};
 use super::{namespace, rows};
 
-/// Memories that a namespace holds, unless said: years of a person, and a scan of a few milliseconds.
+/// Memories that a namespace holds, unless said: what is worth knowing of years with one person.
 pub const CAPACITY: usize = 10_000;
-/// Memories that a namespace may hold: a scan of their vectors takes a tenth of a second. What is more is a library.
+/// Memories that a namespace may hold: a search reads the vectors of all of them. What is more is a library, and has an index.
 pub const CAPACITY_MAX: usize = 200_000;
 /// Memories that one transaction of a sweep takes out, so that others get their turn.
 const SWEEP_BATCH: i64 = 1000;
@@ -115,7 +115,8 @@ impl OpenMemory {
     }
 
     /// Sets how many memories a namespace holds, at most [`CAPACITY_MAX`]; [`CAPACITY`] unless said. In a full one what is worth
-    /// least to keep is forgotten, see [`MemoryItem::retention`](super::MemoryItem::retention).
+    /// least to keep is forgotten, see [`MemoryItem::retention`](super::MemoryItem::retention); first of what nobody
+    /// vouches for.
     pub fn capacity(mut self, memories: usize) -> Self {
         self.capacity = memories;
         self

@@ -100,11 +100,6 @@ impl One<'_> {
             expires: None,
             vector: self.vector,
         };
-        let known = rows::duplicate(self.transaction, self.namespace, &draft)?;
-        if known.is_some_and(|(_, item)| item.is_trusted() && !draft.origin.is_trusted()) {
-            // Said again by somebody who is trusted less, it would lose its trust.
-            return Ok(());
-        }
         let remembered = remember(self.transaction, self.namespace, &draft, self.fix.capacity, now())?;
         if remembered.is_new {
             done.added.push(remembered.id);

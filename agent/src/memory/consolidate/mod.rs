@@ -27,6 +27,8 @@ pub const OPERATIONS_MAX: usize = 64;
 const NEAR_EACH: usize = 10;
 /// Memories that the model is shown.
 const NEAR_MAX: usize = 40;
+/// Bytes of them.
+const NEAR_BYTES_MAX: usize = 32 << 10;
 /// Messages for which memories are looked for, newest first.
 const ASKED_MAX: usize = 16;
 
@@ -172,12 +174,14 @@ impl Consolidate {
     async fn near(&self, origin: Origin) -> Result<Vec<MemoryItem>> {
         let filter = if origin.is_trusted() { MemoryFilter::new().trusted() } else { MemoryFilter::new() };
         let mut near: Vec<MemoryItem> = Vec::new();
+        let mut left = NEAR_BYTES_MAX;
         for query in self.messages.iter().rev().filter_map(prompt::question).take(ASKED_MAX) {
             let hits = self.namespace.search(query).filter(filter.clone()).limit(NEAR_EACH).unnoticed().await?;
             for hit in hits {
                 // Facts are stated anew, never rewritten.
                 let is_new = hit.item.statement.is_none() && near.iter().all(|item| item.id != hit.item.id);
-                if is_new && near.len() < NEAR_MAX {
+                if is_new && near.len() < NEAR_MAX && hit.item.text.len() <= left {
+                    left -= hit.item.text.len();
                     near.push(hit.item);
                 }
             }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, Transaction, params};
 
-use lorewell_model::{Error, Kind};
+use lorewell_model::{Error, Kind, Origin};
 
 use super::super::database::{Fault, Work};
 use super::super::item::{MemoryItem, Statement};
@@ -32,8 +32,8 @@ pub(super) fn state(
     now: i64,
 ) -> Work<Remembered> {
     let Some(statement) = &draft.statement else { return Err(Fault::corrupt("a fact states nothing")) };
-    let held = held(transaction, namespace, statement)?;
-    let plan = plan(&held, &statement.value, draft.valid_from.unwrap_or(now), draft.valid_to);
+    let held = held(transaction, namespace, statement, draft.origin)?;
+    let plan = plan(&held, draft.valid_from.unwrap_or(now), draft.valid_to);
     if !draft.origin.is_trusted() {
         refuse_denial(transaction, &plan.changes, &statement.value)?;
     }
@@ -58,13 +58,14 @@ pub(super) fn state(
 }
 
 /// The values of an attribute that are believed now.
-fn held(transaction: &Transaction<'_>, namespace: i64, statement: &Statement) -> Work<Vec<Held>> {
-    let sql = "SELECT row, value, valid_from, valid_to FROM memories
+fn held(transaction: &Transaction<'_>, namespace: i64, statement: &Statement, by: Origin) -> Work<Vec<Held>> {
+    let sql = "SELECT row, value, valid_from, valid_to, origin FROM memories
         WHERE namespace = ?1 AND entity = ?2 AND attribute = ?3 AND entity IS NOT NULL ORDER BY valid_from";
     let mut select = transaction.prepare_cached(sql)?;
     let rows = select.query_map((namespace, &statement.entity, &statement.attribute), |row| {
         let (from, to): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        Ok(Held { row: row.get(0)?, value: row.get(1)?, from: from.unwrap_or(i64::MIN), to: to.unwrap_or(OPEN) })
+        let is_same = row.get::<_, String>(1)? == statement.value && origin(row, 4)? <= by;
+        Ok(Held { row: row.get(0)?, is_same, from: from.unwrap_or(i64::MIN), to: to.unwrap_or(OPEN) })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -5,10 +5,11 @@
 pub(super) const OPEN: i64 = i64::MAX;
 
 /// A value and when it holds: from the first time to before the second.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) row: i64,
-    pub(super) value: String,
+    /// Whether it is the new value, from somebody who is trusted as much.
+    pub(super) is_same: bool,
     pub(super) from: i64,
     pub(super) to: i64,
 }
@@ -36,12 +37,12 @@ pub(super) struct Plan {
 
 /// Plans for a value that holds from a time on, to another if that is known. Without one, it holds until the next value that is
 /// known already.
-pub(super) fn plan(held: &[Held], value: &str, from: i64, to: Option<i64>) -> Plan {
-    let others = || held.iter().filter(|other| other.value != value);
+pub(super) fn plan(held: &[Held], from: i64, to: Option<i64>) -> Plan {
+    let others = || held.iter().filter(|other| !other.is_same);
     let next = || others().map(|other| other.from).filter(|start| *start > from).min();
     let to = to.or_else(next).unwrap_or(OPEN);
     let mut changes: Vec<Change> = others().filter_map(|other| make_way(other, from, to)).collect();
-    let mut same = held.iter().filter(|same| same.value == value && same.from <= to && from <= same.to);
+    let mut same = held.iter().filter(|same| same.is_same && same.from <= to && from <= same.to);
     let Some(first) = same.next() else { return Plan { changes, insert: Some((from, to)), known: None } };
     let (mut start, mut end) = (first.from.min(from), first.to.max(to));
     for more in same {
@@ -74,33 +75,44 @@ mod tests {
 
     use super::*;
 
+    /// A value as it is stored.
+    #[derive(Debug)]
+    struct Known {
+        row: i64,
+        value: String,
+        from: i64,
+        to: i64,
+    }
+
     /// Does what a plan says.
-    fn apply(held: &mut Vec<Held>, value: &str, from: i64, to: Option<i64>) {
-        let plan = plan(held, value, from, to);
+    fn apply(held: &mut Vec<Known>, value: &str, from: i64, to: Option<i64>) {
+        let seen =
+            |known: &Known| Held { row: known.row, is_same: known.value == value, from: known.from, to: known.to };
+        let plan = plan(&held.iter().map(seen).collect::<Vec<_>>(), from, to);
         let next_row = held.iter().map(|held| held.row).max().unwrap_or(0) + 1;
-        for (n, change) in plan.changes.into_iter().enumerate() {
+        for (n, change) in (0..).zip(plan.changes) {
             match change {
                 Change::Remove { row } => held.retain(|held| held.row != row),
                 Change::Move { row, from, to } => at(held, row, from, to),
                 Change::Split { row, from, to, again_from, again_to } => {
                     let value = held.iter().find(|held| held.row == row).unwrap().value.clone();
-                    held.push(Held { row: next_row + 1 + n as i64, value, from: again_from, to: again_to });
+                    held.push(Known { row: next_row + 1 + n, value, from: again_from, to: again_to });
                     at(held, row, from, to);
                 }
             }
         }
         if let Some((from, to)) = plan.insert {
-            held.push(Held { row: next_row, value: value.to_owned(), from, to });
+            held.push(Known { row: next_row, value: value.to_owned(), from, to });
         }
     }
 
-    fn at(held: &mut [Held], row: i64, from: i64, to: i64) {
+    fn at(held: &mut [Known], row: i64, from: i64, to: i64) {
         let held = held.iter_mut().find(|held| held.row == row).unwrap();
         (held.from, held.to) = (from, to);
     }
 
     /// What holds at a time, by a reading of all that was said: the newest word on a time is right.
-    fn value_at(held: &[Held], time: i64) -> Vec<&str> {
+    fn value_at(held: &[Known], time: i64) -> Vec<&str> {
         held.iter().filter(|held| held.from <= time && time < held.to).map(|held| &*held.value).collect()
     }
 
@@ -124,9 +136,9 @@ mod tests {
 
     #[test]
     fn what_is_known_is_not_stored_twice() {
-        let held = [Held { row: 1, value: "Bolt".to_owned(), from: 10, to: OPEN }];
-        assert_eq!(plan(&held, "Bolt", 15, None), Plan { known: Some(1), ..Plan::default() });
-        let longer = plan(&held, "Bolt", 5, None);
+        let held = [Held { row: 1, is_same: true, from: 10, to: OPEN }];
+        assert_eq!(plan(&held, 15, None), Plan { known: Some(1), ..Plan::default() });
+        let longer = plan(&held, 5, None);
         assert_eq!(longer.changes, [Change::Move { row: 1, from: 5, to: OPEN }]);
         assert_eq!(longer.insert, None);
     }
@@ -139,7 +151,7 @@ mod tests {
             let mut expected = vec![None; 40];
             for (value, from, length) in said {
                 let value = value.to_string();
-                let next = held.iter().filter(|held: &&Held| held.value != value && held.from > from).map(|held| held.from).min();
+                let next = held.iter().filter(|held: &&Known| held.value != value && held.from > from).map(|held| held.from).min();
                 let to = length.map(|length| from + length);
                 let end = to.or(next).unwrap_or(OPEN).min(40);
                 for slot in &mut expected[usize::try_from(from).unwrap()..usize::try_from(end).unwrap()] {

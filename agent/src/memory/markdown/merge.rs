@@ -89,32 +89,32 @@ mod tests {
     }
 
     /// The plan for one memory: what the file held, what it holds, what the store holds.
-    fn check(base: Option<&str>, line: Option<&str>, stored: Option<&str>, expected: Plan) {
+    fn check(base: Option<&str>, line: Option<&str>, stored: Option<&str>, expected: &Plan) {
         let base = base.map(|base| (id(1), text(base).mark()));
         let lines = line.map(|line| Line { id: Some(id(1)), body: text(line) });
         let page = Page { lines: lines.into_iter().collect(), base: base.into_iter().collect() };
         let stored = stored.map(|stored| (id(1), text(stored)));
-        assert_eq!(plan(&page, &stored.into_iter().collect()), expected);
+        assert_eq!(plan(&page, &stored.into_iter().collect()), *expected);
     }
 
     #[test]
     fn every_case_has_its_end() {
         let nothing = Plan::default;
-        check(Some("a"), Some("a"), Some("a"), nothing());
-        check(Some("a"), Some("a"), Some("b"), nothing());
-        check(Some("a"), Some("a"), None, nothing());
-        check(Some("a"), None, None, nothing());
-        check(Some("a"), Some("b"), Some("b"), nothing());
-        check(None, None, Some("a"), nothing());
-        check(Some("a"), Some("b"), Some("a"), Plan { update: vec![(id(1), text("b"))], ..nothing() });
-        check(Some("a"), None, Some("a"), Plan { forget: vec![id(1)], ..nothing() });
-        check(Some("a"), None, Some("b"), Plan { conflicts: vec![Conflict::Removed { id: id(1) }], ..nothing() });
+        check(Some("a"), Some("a"), Some("a"), &nothing());
+        check(Some("a"), Some("a"), Some("b"), &nothing());
+        check(Some("a"), Some("a"), None, &nothing());
+        check(Some("a"), None, None, &nothing());
+        check(Some("a"), Some("b"), Some("b"), &nothing());
+        check(None, None, Some("a"), &nothing());
+        check(Some("a"), Some("b"), Some("a"), &Plan { update: vec![(id(1), text("b"))], ..nothing() });
+        check(Some("a"), None, Some("a"), &Plan { forget: vec![id(1)], ..nothing() });
+        check(Some("a"), None, Some("b"), &Plan { conflicts: vec![Conflict::Removed { id: id(1) }], ..nothing() });
         let edited = vec![Conflict::Edited { id: id(1), line: text("b") }];
-        check(Some("a"), Some("b"), Some("c"), Plan { add: vec![text("b")], conflicts: edited, ..nothing() });
+        check(Some("a"), Some("b"), Some("c"), &Plan { add: vec![text("b")], conflicts: edited, ..nothing() });
         let gone = vec![Conflict::Gone { id: id(1), line: text("b") }];
-        check(Some("a"), Some("b"), None, Plan { add: vec![text("b")], conflicts: gone, ..nothing() });
-        check(None, Some("a"), Some("a"), nothing());
-        check(None, Some("b"), Some("a"), Plan { add: vec![text("b")], ..nothing() });
+        check(Some("a"), Some("b"), None, &Plan { add: vec![text("b")], conflicts: gone, ..nothing() });
+        check(None, Some("a"), Some("a"), &nothing());
+        check(None, Some("b"), Some("a"), &Plan { add: vec![text("b")], ..nothing() });
     }
 
     #[test]

@@ -117,12 +117,12 @@ fn render_facts<'a>(out: &mut String, items: impl Iterator<Item = &'a MemoryItem
             by_entity.entry(&statement.entity).or_default().push((statement, item));
         }
     }
-    for (entity, facts) in by_entity {
+    for (n, (entity, facts)) in by_entity.into_iter().enumerate() {
+        out.push_str(if n == 0 { "" } else { "\n" });
         out.push_str(&format!("### {entity}\n\n"));
         for (statement, item) in facts {
             render_line(out, &format!("{}: {}", statement.attribute, statement.value), item);
         }
-        out.push('\n');
     }
 }
 

@@ -97,7 +97,10 @@ async fn an_embedder_that_fails_changes_nothing() {
 
 /// Gives what no embedder should.
 #[derive(Debug)]
-struct Wrong(Info, fn(usize) -> Vectors);
+struct Wrong(Info, Give);
+
+/// Vectors for so many texts.
+type Give = fn(usize) -> Vectors;
 
 #[async_trait]
 impl Embed for Wrong {
@@ -116,7 +119,7 @@ impl Embed for Wrong {
 
 #[tokio::test]
 async fn wrong_vectors_are_told() {
-    let wrong: [(fn(usize) -> Vectors, &str); 3] = [
+    let wrong: [(Give, &str); 3] = [
         (|n| Vectors::new(16, vec![0.1; 16 * (n + 1)]), "gave 2 vectors for 1 texts"),
         (|n| Vectors::new(8, vec![0.1; 8 * n]), "gave vectors of 8 components instead of 16"),
         (|n| Vectors::new(16, vec![f32::NAN; 16 * n]), "gave a vector that is not finite"),

@@ -110,6 +110,9 @@ async fn nobody_denies_what_somebody_vouches_for() {
     anna.fact(new).await.unwrap();
     anna.fact(Fact::new("ACME", "town", "Bonn")).await.unwrap();
     assert_eq!(anna.facts("ACME").attribute("town").await.unwrap()[0].origin, Origin::User);
+    anna.fact(Fact::new("Rex", "is a", "dog").origin(Origin::Web)).await.unwrap();
+    assert!(anna.fact(Fact::new("Rex", "is a", "dog")).await.unwrap().is_new);
+    assert_eq!(anna.facts("Rex").await.unwrap()[0].origin, Origin::User, "whoever says it vouches for it");
 }
 
 #[tokio::test]

@@ -63,7 +63,13 @@ async fn what_is_the_same_is_one() {
     let again = anna.remember(" Likes tea.\n").origin(Origin::Web).importance(0.1).await.unwrap();
     assert_eq!((first.is_new, again.is_new, again.id), (true, false, first.id));
     let item = anna.get(first.id).await.unwrap().unwrap();
-    assert_eq!((item.origin, item.importance, item.uses, item.expires), (Origin::Web, 0.9, 1, None));
+    assert_eq!((item.origin, item.importance, item.uses, item.expires), (Origin::User, 0.9, 1, None));
+    let foreign = anna.remember("Likes dogs.").origin(Origin::Web).await.unwrap().id;
+    let source = MemorySource::new().thread("t1");
+    anna.remember("Likes dogs.").source(source.clone()).await.unwrap();
+    let item = anna.get(foreign).await.unwrap().unwrap();
+    assert_eq!((item.origin, item.source), (Origin::User, source), "whoever says it vouches for it");
+    anna.forget(foreign).await.unwrap();
     let other = anna.remember("Likes tea.").kind(MemoryKind::Episodic).await.unwrap();
     assert!(other.is_new, "another kind is another memory");
     anna.invalidate(first.id, std::time::SystemTime::now()).await.unwrap();
@@ -112,6 +118,17 @@ async fn what_is_worth_least_makes_room() {
     let smaller = MemoryStore::open(path).capacity(1).await.unwrap();
     assert_eq!(smaller.sweep(std::time::SystemTime::now()).await.unwrap(), Swept { expired: 0, crowded_out: 2 });
     drop(folder);
+}
+
+#[tokio::test]
+async fn a_flood_takes_nothing_away_that_somebody_vouches_for() {
+    let bench = Bench::open(|open| open.capacity(3)).await;
+    let anna = bench.anna();
+    anna.remember("mine").importance(0.0).await.unwrap();
+    for n in 0..9 {
+        anna.remember(format!("flood {n}")).origin(Origin::Web).importance(1.0).await.unwrap();
+    }
+    assert_eq!(all(&anna).await, ["mine", "flood 7", "flood 8"]);
 }
 
 #[tokio::test]

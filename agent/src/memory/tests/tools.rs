@@ -21,7 +21,7 @@ async fn an_agent_remembers_recalls_and_forgets() {
     let anna = bench.anna();
     let tools = anna.tools();
     let [remember, recall, forget] = &*tools else { panic!("{}", tools.len()) };
-    let access: Vec<Access> = tools.iter().map(|tool| tool.access()).collect();
+    let access: Vec<Access> = tools.iter().map(Tool::access).collect();
     assert_eq!(access, [Access::WRITE, Access::READ, Access::WRITE]);
 
     let nothing = call(recall, json!({"query": "dog"})).await.unwrap();

@@ -21,7 +21,7 @@ fn item(n: u32, body: &Body) -> MemoryItem {
         hash: content_hash(kind, &text),
         text,
         statement,
-        origin: if n % 2 == 0 { Origin::User } else { Origin::Web },
+        origin: if n.is_multiple_of(2) { Origin::User } else { Origin::Web },
         source: MemorySource::new(),
         importance: 0.5,
         created: time,
@@ -73,7 +73,6 @@ fn a_file_is_made_for_people() {
         ### ACME
 
         - ceo: Ms. Bolt <!-- 00000000000000000000000000000003 web -->
-
 
         <!-- lorewell memory 1: user/anna
         00000000000000000000000000000000 52dbbdcf36f38cad
