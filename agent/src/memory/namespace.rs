@@ -156,6 +156,7 @@ impl Namespace {
             if let Some((row, _)) = &found {
                 rows::delete(transaction, *row, id)?;
             }
+            rows::drop_if_empty(transaction, namespace)?;
             Ok(found.is_some() || versions > 0)
         };
         let was_there = self.store.database().write(Durable::Yes, forget).await?;
@@ -179,6 +180,7 @@ impl Namespace {
             for (row, item) in &all {
                 rows::delete(transaction, *row, item.id)?;
             }
+            rows::drop_if_empty(transaction, namespace)?;
             Ok(all.len())
         };
         let count = self.store.database().write(Durable::Yes, forget).await?;

@@ -45,6 +45,14 @@ pub(super) fn make_namespace(transaction: &Transaction<'_>, path: &str) -> Work<
     made.ok_or_else(|| Fault::corrupt(format_args!("the namespace `{path}` cannot be found")))
 }
 
+/// Takes a namespace out that holds nothing any more: its path names somebody too.
+pub(super) fn drop_if_empty(transaction: &Transaction<'_>, namespace: i64) -> Work<()> {
+    let sql = "DELETE FROM namespaces WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM memories WHERE namespace = ?1)
+        AND NOT EXISTS (SELECT 1 FROM versions WHERE namespace = ?1)";
+    transaction.prepare_cached(sql)?.execute([namespace])?;
+    Ok(())
+}
+
 /// Stores a memory, with its words and its vector. Returns its row.
 pub(super) fn insert(transaction: &Transaction<'_>, namespace: i64, draft: &Draft, now: i64) -> Work<(i64, MemoryId)> {
     let id = MemoryId::random()?;

@@ -166,7 +166,7 @@ impl MemoryStore {
         self.database().path()
     }
 
-    /// Returns a namespace by its parts: `["user", "anna"]`. It is there as soon as something is remembered in it.
+    /// Returns a namespace by its parts: `["user", "anna"]`. It is there for as long as it holds something.
     ///
     /// # Errors
     /// `BadInput` if the parts are no names: see [`Namespace`].
@@ -339,12 +339,13 @@ fn status(transaction: &Transaction<'_>) -> Work<MemoryStatus> {
 
 /// Takes out a batch of what has expired. Returns how many.
 fn expire(transaction: &Transaction<'_>, now: i64) -> Work<usize> {
-    let sql = "SELECT row, id FROM memories WHERE expires <= ?1 LIMIT ?2";
+    let sql = "SELECT row, id, namespace FROM memories WHERE expires <= ?1 LIMIT ?2";
     let mut statement = transaction.prepare_cached(sql)?;
-    let gone = statement.query_map([now, SWEEP_BATCH], |row| Ok((row.get(0)?, rows::id(row, 1)?)))?;
-    let gone: Vec<(i64, MemoryId)> = gone.collect::<rusqlite::Result<_>>()?;
-    for (row, id) in &gone {
+    let gone = statement.query_map([now, SWEEP_BATCH], |row| Ok((row.get(0)?, rows::id(row, 1)?, row.get(2)?)))?;
+    let gone: Vec<(i64, MemoryId, i64)> = gone.collect::<rusqlite::Result<_>>()?;
+    for (row, id, namespace) in &gone {
         rows::delete(transaction, *row, *id)?;
+        rows::drop_if_empty(transaction, *namespace)?;
     }
     Ok(gone.len())
 }

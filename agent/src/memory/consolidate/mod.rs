@@ -203,7 +203,9 @@ impl Consolidate {
         let write = move |transaction: &Transaction<'_>| {
             super::rows::check_embedder(transaction, shared.fingerprint())?;
             let namespace = super::rows::make_namespace(transaction, &path)?;
-            apply(transaction, namespace, &fix, &proposal.operations, vectors)
+            let done = apply(transaction, namespace, &fix, &proposal.operations, vectors)?;
+            super::rows::drop_if_empty(transaction, namespace)?;
+            Ok(done)
         };
         let done = store.database().write(Durable::Yes, write).await?;
         Ok(Consolidation { left_out, ..done })

@@ -153,6 +153,7 @@ impl Namespace {
             let after: Vec<MemoryItem> = shown(transaction, namespace)?.into_iter().map(|(_, item)| item).collect();
             let text = render(&path, &after);
             disk::check_length(text.len())?;
+            rows::drop_if_empty(transaction, namespace)?;
             Ok((synced, text))
         };
         self.store().database().write(Durable::Yes, write).await

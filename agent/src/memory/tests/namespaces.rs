@@ -110,4 +110,13 @@ async fn namespaces_are_listed_and_cleared() {
     bench.store.namespace(["a"]).unwrap().clear().await.unwrap();
     assert_eq!(bench.store.namespaces("", 9).await.unwrap(), ["a b", "a/b", "b"]);
     assert_eq!(bench.store.status().await.unwrap().memories, 3);
+    let b = bench.store.namespace(["b"]).unwrap();
+    let id = b.list(&MemoryFilter::new(), 9).await.unwrap()[0].id;
+    b.forget(id).await.unwrap();
+    let ab = bench.store.namespace(["a", "b"]).unwrap();
+    ab.forget_where(&MemoryFilter::new().trusted()).await.unwrap();
+    ab.remember("for a moment").lifetime(Duration::ZERO).await.unwrap();
+    bench.store.sweep(std::time::SystemTime::now()).await.unwrap();
+    bench.store.namespace(["c"]).unwrap().sync(bench.folder.path().join("c.md")).await.unwrap();
+    assert_eq!(bench.store.namespaces("", 9).await.unwrap(), ["a b"], "what holds nothing is not there");
 }
