@@ -1,5 +1,5 @@
-//! Characters that a reader does not see and a model does: they hide orders in a text, or turn its order round. What comes
-//! from pages and databases is shown without them, or with their numbers.
+//! Characters that a reader does not see and a model does: they hide orders in a text, or turn its order round. What
+//! comes from pages and databases is shown without them, or with their numbers.
 
 /// Characters that are drawn as nothing: `Default_Ignorable_Code_Point` of Unicode 17, `DerivedCoreProperties.txt`.
 const IGNORABLE: &[(u32, u32)] = &[
@@ -25,8 +25,8 @@ const IGNORABLE: &[(u32, u32)] = &[
 /// Notes between lines: their marks are drawn as nothing, too, where they are not supported (Unicode 17, §23.8).
 const ANNOTATION: std::ops::RangeInclusive<char> = '\u{FFF9}'..='\u{FFFB}';
 
-/// Those that change what is seen: Persian and Indic scripts part and join letters with the first two (Unicode 17, §23.2),
-/// the others choose between a picture and a letter.
+/// Those that change what is seen: Persian and Indic scripts part and join letters with the first two (Unicode 17,
+/// §23.2), the others choose between a picture and a letter.
 const NEEDED: [char; 4] = ['\u{200C}', '\u{200D}', '\u{FE0E}', '\u{FE0F}'];
 
 /// Tells whether nobody sees a character. A tab and the end of a line are seen.
@@ -38,6 +38,15 @@ pub(super) fn is_invisible(c: char) -> bool {
     c.is_control() || ANNOTATION.contains(&c) || (is_ignorable() && !NEEDED.contains(&c))
 }
 
+/// Takes the beginning of a text from elsewhere that stands in a message: only what is seen, and no more than so many
+/// characters.
+pub(super) fn excerpt(text: &str, chars_max: usize) -> String {
+    let mut shown = text.chars().filter(|c| !is_invisible(*c));
+    let mut excerpt: String = shown.by_ref().take(chars_max).collect();
+    excerpt.push_str(if shown.next().is_some() { "…" } else { "" });
+    excerpt
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +56,13 @@ mod tests {
         for seen in "a\t\n é 日本 می\u{200C}خواهم 👩\u{200D}💻 ❤\u{FE0F} \u{A0}\u{2028}".chars() {
             assert!(!is_invisible(seen), "{seen:?}");
         }
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_seen() {
+        assert_eq!(excerpt("né\u{1b}[2J\u{202E}", 5), "né[2J");
+        assert_eq!(excerpt("né\u{1b}[2J", 3), "né[…");
+        assert_eq!(excerpt("", 3), "");
     }
 
     #[test]

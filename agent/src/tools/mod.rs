@@ -1,5 +1,5 @@
-//! Tools that most agents want: files of a folder, pages of the web, a database, sums, the time. Each is one module, and none
-//! knows of agents. What they read is marked with where it came from, so that an agent is on its guard.
+//! Tools that most agents want: files of a folder, pages of the web, a database, sums, the time. Each is one module,
+//! and none knows of agents. What they read is marked with where it came from, so that an agent is on its guard.
 
 mod calculator;
 mod clock;

@@ -1,5 +1,5 @@
-//! Which addresses belong to the public internet. Everything else, from this machine to the metadata services of clouds, is
-//! out of reach for a page that a model asked for.
+//! Which addresses belong to the public internet. Everything else, from this machine to the metadata services of
+//! clouds, is out of reach for a page that a model asked for.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,14 +1,15 @@
-//! From bytes to what the model reads: which types are text, in which encoding they are, and what is taken out of them before
-//! anyone sees it.
+//! From bytes to what the model reads: which types are text, in which encoding they are, and what is taken out of them
+//! before anyone sees it.
 
 use anstream::adapter::strip_str;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8};
 use lorewell_model::ToolError;
 
+use super::fault::SAID_CHARS_MAX;
 use super::html;
 use super::request::{BODY_BYTES_MAX, Page};
-use crate::tools::invisible::is_invisible;
+use crate::tools::invisible::{excerpt, is_invisible};
 
 /// Bytes at the start of a page that may declare its encoding (WHATWG HTML §13.2.3.2).
 const DECLARATION_BYTES: usize = 1024;
@@ -25,8 +26,7 @@ enum Form {
 /// # Errors
 /// It is no text.
 pub(super) fn text(page: &Page) -> Result<String, ToolError> {
-    let (kind, parameters) = page.content_type.split_once(';').unwrap_or((&page.content_type, ""));
-    let kind = kind.trim().to_ascii_lowercase();
+    let (kind, parameters) = split(&page.content_type);
     let form = form(&kind, &page.bytes).ok_or_else(|| no_text(page, &kind))?;
     let declared = charset(parameters).or_else(|| declared(&page.bytes));
     let decoded = decode(&page.bytes, declared);
@@ -44,6 +44,17 @@ pub(super) fn text(page: &Page) -> Result<String, ToolError> {
         true => format!("{text}\n[cut: no more than {BODY_BYTES_MAX} bytes of a page are read]"),
         false => text,
     })
+}
+
+/// Tells whether a page of this type is worth reading.
+pub(super) fn may_be_text(content_type: &str) -> bool {
+    form(&split(content_type).0, &[]).is_some()
+}
+
+/// Parts a type from its parameters.
+fn split(content_type: &str) -> (String, &str) {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    (kind.trim().to_ascii_lowercase(), parameters)
 }
 
 /// Says how a type is shown; `None` if it is no text.
@@ -72,11 +83,15 @@ fn is_html(bytes: &[u8]) -> bool {
 }
 
 fn no_text(page: &Page, kind: &str) -> ToolError {
-    let kind: String = if kind.is_empty() { "of no type".into() } else { format!("{kind:?}") };
-    let size = match (page.announced, page.is_cut) {
+    let kind = match kind {
+        "" => "of no type".to_owned(),
+        kind => format!("`{}`", excerpt(kind, SAID_CHARS_MAX)),
+    };
+    let size = match (page.announced, page.bytes.len()) {
         (Some(bytes), _) => format!("{bytes} bytes"),
-        (None, false) => format!("{} bytes", page.bytes.len()),
-        (None, true) => format!("more than {BODY_BYTES_MAX} bytes"),
+        (None, 0) => "of unknown length".to_owned(),
+        (None, bytes) if page.is_cut => format!("more than {bytes} bytes"),
+        (None, bytes) => format!("{bytes} bytes"),
     };
     ToolError::failed(format!("what is there is {kind}, {size}, and no text; only text can be fetched"))
 }
@@ -98,8 +113,8 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(&label.as_bytes()[..end])
 }
 
-/// Decodes a page. A byte order mark counts most; then what is UTF-8 is read as that, since text in another encoding hardly
-/// ever looks like it and servers that declare the wrong one are many; then the declaration; then a guess.
+/// Decodes a page. A byte order mark counts most; then what is UTF-8 is read as that, since text in another encoding
+/// hardly ever looks like it and servers that declare the wrong one are many; then the declaration; then a guess.
 fn decode(bytes: &[u8], declared: Option<&'static Encoding>) -> String {
     if let Some((encoding, mark_bytes)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(&bytes[mark_bytes..]).0.into_owned();
@@ -174,15 +189,16 @@ mod tests {
     #[test]
     fn what_is_no_text_is_named() {
         let told = |page: Page| text(&page).unwrap_err().for_model("fetch_url");
-        let expected = "what is there is \"image/svg+xml\", 6 bytes, and no text; only text can be fetched";
+        let expected = "what is there is `image/svg+xml`, 6 bytes, and no text; only text can be fetched";
         assert_eq!(told(page("image/svg+xml", "<svg/>")), expected);
         let announced = Page { announced: Some(70_000), ..page("application/pdf; x=y", "%PDF") };
-        assert!(told(announced).contains("\"application/pdf\", 70000 bytes"));
+        assert!(told(announced).contains("`application/pdf`, 70000 bytes"));
         let cut = Page { is_cut: true, ..page("application/zip", "PK") };
-        assert!(told(cut).contains("more than 4194304 bytes"));
-        assert!(told(page("text/plain", "a\0b")).contains("\"text/plain\", 3 bytes"));
+        assert!(told(cut).contains("`application/zip`, more than 2 bytes"));
+        assert!(told(page("audio/ogg", "")).contains("`audio/ogg`, of unknown length"));
+        assert!(told(page("text/plain", "a\0b")).contains("`text/plain`, 3 bytes"));
         assert!(told(page("", b"\x7fELF\0".to_vec())).contains("of no type"));
-        assert!(told(page("video/\u{1b}[2J", "x")).contains("\"video/\\u{1b}[2j\""));
+        assert!(told(page("video/\u{1b}[2J", "x")).contains("`video/[2j`"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Why a page could not be fetched, and how the model is told: by what it can do about it, and without a word on where a name
-//! leads to.
+//! Why a page could not be fetched, and how the model is told: by what it can do about it, and without a word on where
+//! a name leads to.
 
 use std::error::Error as StdError;
 use std::io;
@@ -9,6 +9,10 @@ use lorewell_model::ToolError;
 use reqwest::StatusCode;
 
 use super::guard::{NoAddress, Refusal};
+use crate::tools::invisible::excerpt;
+
+/// Characters that are told of what a host says of itself: the name of a type, the names in a certificate.
+pub(super) const SAID_CHARS_MAX: usize = 200;
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -78,11 +82,14 @@ impl Fault {
             Self::Location => ToolError::failed("the page sends on to what is no address"),
             Self::NoAddress => ToolError::failed("there is no such host; check the spelling of the address"),
             Self::NoConnection => ToolError::failed("the host cannot be reached, or does not answer at this port"),
-            Self::Tls(words) => ToolError::failed(format!("the connection is not safe: {words}")),
+            Self::Tls(words) => {
+                ToolError::failed(format!("the connection is not safe: {}", excerpt(words, SAID_CHARS_MAX)))
+            }
             Self::TooSlow(limit) => ToolError::failed(format!("the page took longer than {} s", limit.as_secs_f32())),
             Self::Status(status) => ToolError::failed(of_status(*status)),
             Self::Encoding(name) => {
-                ToolError::failed(format!("the page is packed as {name:?}, and only gzip can be unpacked"))
+                let name = excerpt(name, SAID_CHARS_MAX);
+                ToolError::failed(format!("the page is packed as `{name}`, and only gzip can be unpacked"))
             }
             Self::Broken => ToolError::failed("the answer broke off or cannot be read; it may work later"),
         }

@@ -1,5 +1,5 @@
-//! What may be fetched: the form of an address, its host, its port, and where its host really is. Every step of a redirect
-//! passes here, and names are resolved here, so that no connection goes to an address that was not looked at.
+//! What may be fetched: the form of an address, its host, its port, and where its host really is. Every step of a
+//! redirect passes here, and names are resolved here, so that no connection goes to an address that was not looked at.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -145,8 +145,8 @@ impl fmt::Display for NoAddress {
 
 impl StdError for NoAddress {}
 
-/// Resolves the names of connections. What it returns is what is connected to, so that a name cannot mean one address when it
-/// is checked and another one a moment later.
+/// Resolves the names of connections. What it returns is what is connected to, so that a name cannot mean one address
+/// when it is checked and another one a moment later.
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
     pub(super) lookup: Arc<dyn Lookup>,
@@ -155,8 +155,8 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Returns the addresses of a name, if every one of them may be reached. A name that leads to one that may not is up to
-    /// something.
+    /// Returns the addresses of a name, if every one of them may be reached. A name that leads to one that may not is
+    /// up to something.
     pub(super) async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn StdError + Send + Sync>> {
         let found = self.lookup.lookup(name).await.map_err(NoAddress)?;
         if found.is_empty() {

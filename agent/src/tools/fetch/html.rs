@@ -1,5 +1,6 @@
-//! HTML as text with the marks of Markdown: headings, lists, links, code. One pass over the tags and no recursion, so that a page
-//! may nest as deep as it likes: libraries that build a tree first take a minute for 100,000 open tags, or overflow the stack.
+//! HTML as text with the marks of Markdown: headings, lists, links, code. One pass over the tags and no recursion, so
+//! that a page may nest as deep as it likes: libraries that build a tree first take a minute for 100,000 open tags, or
+//! overflow the stack.
 
 use html5gum::{DefaultEmitter, EndTag, StartTag, Token, Tokenizer};
 use url::Url;
@@ -315,8 +316,9 @@ impl Writer {
     }
 }
 
-/// Tells whether nobody sees an element: scripts, forms of other media, and what is hidden, where orders for models are put. An
-/// element whose end tag may be missing is never left out for being hidden, or the rest of the page might go with it.
+/// Tells whether nobody sees an element: scripts, forms of other media, what is hidden, where orders for models are
+/// put, and ornaments that are not read out. An element whose end tag may be missing is never left out for being
+/// hidden, or the rest of the page might go with it.
 fn is_left_out(tag: &StartTag<()>) -> bool {
     let name: &[u8] = &tag.name;
     if matches!(name, b"script" | b"style" | b"template" | b"noscript" | b"svg" | b"math" | b"iframe" | b"object") {

@@ -1,5 +1,6 @@
-//! Pages of the web, for agents. Only what is public is reached: the guard looks at each address before anything connects to it,
-//! at each step of a redirect, and at what names lead to. What comes back is text that nobody vouches for.
+//! Pages of the web, for agents. Only what is public is reached: the guard looks at each address before anything
+//! connects to it, at each step of a redirect, and at what names lead to. What comes back is text that nobody vouches
+//! for.
 
 mod address;
 mod content;
@@ -26,8 +27,8 @@ use request::Requests;
 
 /// How long a page may take, redirects and all, unless said otherwise: a person would have left before.
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
-/// Ports that pages are fetched from unless said otherwise: those of the web, and their usual neighbours. Other services
-/// cannot be talked to in the guise of a page.
+/// Ports that pages are fetched from unless said otherwise: those of the web, and their usual neighbours. Other
+/// services cannot be talked to in the guise of a page.
 const PORTS: [u16; 4] = [80, 443, 8080, 8443];
 /// Bytes of text of one call, about 8,000 tokens: the rest is there for the next one.
 const WINDOW_BYTES: usize = 32 << 10;
@@ -36,10 +37,10 @@ const READING_TIME: Duration = Duration::from_secs(10);
 
 /// Pages of the web that an agent may read: the tool `fetch_url`.
 ///
-/// It fetches text from public addresses, by `http` and `https`, from the ports 80, 443, 8080 and 8443. HTML becomes text with
-/// the marks of Markdown; scripts, what is hidden and characters that nobody sees are left out. Private addresses, this machine
-/// among them, are out of reach, whether they are written out, behind a name or at the end of a redirect. Proxies that the
-/// environment names are not used: they would connect to what nobody has looked at.
+/// It fetches text from public addresses, by `http` and `https`, from the ports 80, 443, 8080 and 8443. HTML becomes
+/// text with the marks of Markdown; scripts, what is hidden and characters that nobody sees are left out. Private
+/// addresses, this machine among them, are out of reach, whether they are written out, behind a name or at the end of a
+/// redirect. Proxies that the environment names are not used: they would connect to what nobody has looked at.
 ///
 /// ```
 /// use lorewell_agent::tools::Fetch;
@@ -95,8 +96,8 @@ impl Fetch {
         self
     }
 
-    /// Fetches from this host though it be private: `10.0.0.7`, `[::1]:8080`, `wiki.intranet`. With a port, from that one; else
-    /// from those that any host may have. A name is trusted with wherever it leads to.
+    /// Fetches from this host though it be private: `10.0.0.7`, `[::1]:8080`, `wiki.intranet`. With a port, from that
+    /// one; else from those that any host may have. A name is trusted with wherever it leads to.
     #[must_use]
     pub fn allow_private(mut self, host: impl Into<String>) -> Self {
         self.opened.push(host.into());

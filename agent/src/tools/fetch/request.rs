@@ -1,5 +1,5 @@
-//! Asks for a page: follows redirects by hand, so that each step passes the guard, and reads what comes up to a limit. Sends
-//! no cookies, no credentials and nothing about where it has been.
+//! Asks for a page: follows redirects by hand, so that each step passes the guard, and reads what comes up to a limit.
+//! Sends no cookies, no credentials and nothing about where it has been.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::content::may_be_text;
 use super::fault::Fault;
 use super::guard::{Checked, Guard, Lookup, Reach};
 
 /// Redirects that are followed: half of what browsers do (Fetch standard, §4.4: 20), and pages need two or three.
 const REDIRECTS_MAX: usize = 10;
-/// Bytes of a page that are read: all of it but for single-page manuals. The packed and the unpacked form both stop here.
+/// Bytes of a page that are read: all of it but for single-page manuals. The packed and the unpacked form both stop
+/// here.
 pub(super) const BODY_BYTES_MAX: usize = 4 << 20;
 /// How long a connection may take: the other side of the world answers in less than one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,12 +38,14 @@ pub(super) struct Page {
     pub(super) content_type: String,
     /// `Content-Length`, of the packed form if it was packed.
     pub(super) announced: Option<u64>,
+    /// None of what is no text by its type.
     pub(super) bytes: Vec<u8>,
     /// There was more than is read.
     pub(super) is_cut: bool,
 }
 
-/// The two ways to reach a host: with every address checked, or without. Which one is used is decided anew for each step.
+/// The two ways to reach a host: with every address checked, or without. Which one is used is decided anew for each
+/// step.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     guard: Arc<Guard>,
@@ -79,8 +83,8 @@ impl Requests {
     }
 }
 
-/// Makes a client that resolves names in one way. A proxy would resolve them by itself, out of sight of the guard, so those that
-/// the environment names are not used. Connections are not kept: the next page may be under other rules.
+/// Makes a client that resolves names in one way. A proxy would resolve them by itself, out of sight of the guard, so
+/// those that the environment names are not used. Connections are not kept: the next page may be under other rules.
 fn client(resolver: Checked) -> Result<Client> {
     provide_tls();
     Client::builder()
@@ -132,6 +136,9 @@ async fn read(url: Url, mut response: Response) -> Result<Page, Fault> {
     let encoding = header(response.headers(), &CONTENT_ENCODING).to_ascii_lowercase();
     let announced = response.content_length();
     let (mut bytes, mut is_cut) = (Vec::new(), false);
+    if !may_be_text(&content_type) {
+        return Ok(Page { url, content_type, announced, bytes, is_cut });
+    }
     while let Some(chunk) = response.chunk().await.map_err(|error| Fault::broken(&error))? {
         let left = BODY_BYTES_MAX - bytes.len();
         bytes.extend_from_slice(&chunk[..chunk.len().min(left)]);
@@ -152,8 +159,8 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> String {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim().to_owned()
 }
 
-/// Unpacks a body up to the limit, so that a small one cannot become a large one. What was cut off packed is unpacked as far
-/// as it goes.
+/// Unpacks a body up to the limit, so that a small one cannot become a large one. What was cut off packed is unpacked
+/// as far as it goes.
 async fn unpacked(page: Page) -> Result<Page, Fault> {
     let work = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();

@@ -1,5 +1,5 @@
-//! The tool as an agent calls it, against real servers on this machine. Names are made up by the test, and where the rules for
-//! public addresses matter, one address of this machine plays the internet and all others are private.
+//! The tool as an agent calls it, against real servers on this machine. Names are made up by the test, and where the
+//! rules for public addresses matter, one address of this machine plays the internet and all others are private.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -140,7 +140,7 @@ async fn pages_are_read() {
     );
     let moved = get_page(&tool, format!("http://{address}/moved")).await.unwrap();
     assert!(moved.ends_with(html.split_once('\n').unwrap().1), "{moved}");
-    told(get_page(&tool, format!("http://{address}/png")).await, "\"image/png\", 5 bytes, and no text");
+    told(get_page(&tool, format!("http://{address}/png")).await, "`image/png`, 5 bytes, and no text");
     told(get_page(&tool, format!("http://{address}/none")).await, "404 Not Found; there is no such page");
 }
 
@@ -353,6 +353,7 @@ async fn pages_that_never_end_are_given_up() {
     };
     let pages = Router::new()
         .route("/endless", get(endless))
+        .route("/zip", get(move || async move { ([(header::CONTENT_TYPE, "application/zip")], endless().await) }))
         .route("/stuck", get(stuck))
         .route("/silent", get(std::future::pending::<String>));
     let address = serve(pages).await;
@@ -360,6 +361,8 @@ async fn pages_that_never_end_are_given_up() {
         call(&opened(address), json!({"url": format!("http://{address}/endless"), "start": BODY_BYTES_MAX - 3})).await;
     let page = page.unwrap();
     assert!(page.ends_with("]\nxxx\n[cut: no more than 4194304 bytes of a page are read]"), "{page}");
+    let told_at_once = get_page(&opened(address), format!("http://{address}/zip")).await;
+    told(told_at_once, "`application/zip`, of unknown length");
     let hasty = Fetch::new().allow_private(address.to_string()).timeout(Duration::from_millis(300)).tool().unwrap();
     for path in ["stuck", "silent"] {
         told(get_page(&hasty, format!("http://{address}/{path}")).await, "took longer than 0.3 s");
@@ -403,7 +406,7 @@ async fn packed_pages_are_unpacked_up_to_a_limit() {
     );
     told(page("cut").await, "broke off");
     told(page("no").await, "broke off");
-    told(page("brotli").await, "packed as \"br\"");
+    told(page("brotli").await, "packed as `br`");
 }
 
 #[tokio::test]
@@ -444,8 +447,8 @@ async fn what_goes_wrong_is_told_in_words() {
     }
     told(get_page(&tool, format!("https://{address}/")).await, "the connection is not safe: received corrupt message");
     told(get_page(&Names::default_tool(), "https://nowhere.example/").await, "there is no such host");
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refused = get_page(&opened(free), format!("http://{free}/")).await.unwrap_err();
+    let nobody = "127.0.0.1:1".parse().unwrap(); // no one listens there
+    let refused = get_page(&opened(nobody), format!("http://{nobody}/")).await.unwrap_err();
     assert_eq!(refused, "the host cannot be reached, or does not answer at this port");
 }
 
