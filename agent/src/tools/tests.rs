@@ -105,3 +105,25 @@ async fn nothing_outside_of_the_folder_is_reached() {
     assert_eq!(fs::read_to_string(all.path().join("secret")).unwrap(), "secret");
     assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
 }
+
+/// Names of tables are the words of whoever made them, and an agent has read them before it does anything.
+#[cfg(all(feature = "fetch", feature = "sqlite"))]
+#[tokio::test]
+async fn an_agent_with_a_database_asks_before_it_fetches() {
+    use lorewell_model::mock::Script;
+    use lorewell_model::{Message, Model, Role};
+
+    use crate::checkpoint::Memory;
+    use crate::{Agent, Chat, Outcome};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.sqlite");
+    rusqlite::Connection::open(&path).unwrap().execute("CREATE TABLE orders (id)", ()).unwrap();
+    let tools = [Sql::open(&path).unwrap().tool(), Fetch::new().tool().unwrap()];
+    let call = ToolCall::new("1", "fetch_url", &json!({"url": "https://example.com/"}));
+    let script = Script::new([Message::new(Role::Assistant, [Part::ToolCall(call)])]);
+    let agent = Agent::new(Model::new("mock:script".parse().unwrap(), script)).tools(tools);
+    let thread = agent.thread("t", Memory::new()).unwrap();
+    let Outcome::Paused(paused) = thread.run(Chat::say("Look it up.")).await.unwrap() else { panic!("it asks") };
+    assert_eq!(paused.questions[0].prompt["has_read"], json!(["document"]));
+}

@@ -1,5 +1,5 @@
-//! A connection that can only read, by several fences of which each would do: how the file is opened, what SQLite refuses, and
-//! what an authorizer lets through. And what a query may cost.
+//! A connection that can only read, by several fences of which each would do: how the file is opened, what SQLite
+//! refuses, and what an authorizer lets through. And what a query may cost.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+/// Without a mutex: one thread has a connection.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// How long a query waits for a process that keeps the file to itself, as some do for the moment of a commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 /// Steps of SQLite's machine between two looks at the clock: some microseconds, so that the clock costs little.
@@ -27,8 +29,8 @@ const CACHE_KIB: i32 = 8 << 10;
 /// Bytes of a pattern for `LIKE` and `GLOB`, whose time grows with its square.
 const PATTERN_BYTES_MAX: i32 = 1000;
 
-/// Settings that may be read, and which change nothing when they are given an argument. `data_version` and `page_size` are asked
-/// by full-text tables.
+/// Settings that may be read, and which change nothing when they are given an argument. `data_version` and `page_size`
+/// are asked by full-text tables.
 const PRAGMAS: &[&str] = &[
     "data_version",
     "foreign_key_list",
@@ -85,8 +87,7 @@ impl Drop for Stopping {
 
 /// Opens a file for reading, until it is time to stop.
 pub(super) fn connect(path: &Path, stop: &Stop) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = Connection::open_with_flags(path, FLAGS)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let stop = stop.clone();
     connection.progress_handler(STEPS, Some(move || stop.is_due()))?;
@@ -166,4 +167,52 @@ pub(super) fn failed(error: rusqlite::Error) -> Error {
         _ => (Kind::Io, "; check that it and its folder can be read"),
     };
     Error::new(kind, format!("{error}{advice}")).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database with one row, on a connection that may write.
+    fn writable() -> (tempfile::TempDir, std::path::PathBuf, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.sqlite");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)").unwrap();
+        (folder, path, connection)
+    }
+
+    #[track_caller]
+    fn refuses(connection: &Connection, sql: &str, words: &str) {
+        let refused = connection.execute_batch(sql).unwrap_err().to_string();
+        assert!(refused.contains(words), "{refused}");
+    }
+
+    #[test]
+    fn every_fence_holds_by_itself() {
+        let (_folder, path, _) = writable();
+        let opened = Connection::open_with_flags(&path, FLAGS).unwrap();
+        refuses(&opened, "DELETE FROM t", "attempt to write a readonly database");
+
+        let (_folder, _, distrusting) = writable();
+        distrust(&distrusting).unwrap();
+        refuses(&distrusting, "DELETE FROM t", "attempt to write a readonly database");
+        distrusting.execute_batch("PRAGMA query_only = OFF; PRAGMA writable_schema = ON").unwrap();
+        refuses(&distrusting, "UPDATE sqlite_schema SET sql = ''", "may not be modified");
+
+        let (_folder, _, mut authorized) = writable();
+        authorized.authorizer(Some(authorize)).unwrap();
+        refuses(&authorized, "DELETE FROM t", "not authorized");
+        refuses(&authorized, "ATTACH ':memory:' AS other", "not authorized");
+    }
+
+    #[test]
+    fn a_stop_is_due_when_its_time_is_up_or_nobody_waits() {
+        assert!(Stop::after(Duration::ZERO).is_due());
+        let stop = Stop::after(Duration::from_secs(3600));
+        let stopping = stop.when_dropped();
+        assert!(!stop.is_due());
+        drop(stopping);
+        assert!(stop.is_due());
+    }
 }

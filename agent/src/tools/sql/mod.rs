@@ -1,5 +1,5 @@
-//! One SQLite file that an agent may ask questions of, in SQL, and never change. What the model is told of the tables stands in
-//! the description of the tool; what a query may do is decided by `connection`, what it shows by `rows`.
+//! One SQLite file that an agent may ask questions of, in SQL, and never change. What the model is told of the tables
+//! stands in the description of the tool; what a query may do is decided by `connection`, what it shows by `rows`.
 
 mod connection;
 mod rows;
@@ -34,17 +34,18 @@ const WAITING_TIME: Duration = Duration::from_secs(30);
 
 /// A SQLite file that an agent may read: the tool `sql_query`.
 ///
-/// Reading is all that it can do. The file is opened for reading only, SQLite is told to refuse changes, and every query is looked
-/// at before it runs: it may read tables, views and the schema, and call functions; other files cannot be attached, settings
-/// cannot be changed, extensions cannot be loaded. Each query has a connection of its own, so that none leaves something behind,
-/// and sees the file as it is then, also while another process writes to it.
+/// Reading is all that it can do. The file is opened for reading only, SQLite is told to refuse changes, and every
+/// query is looked at before it runs: it may read tables, views and the schema, and call functions; other files cannot
+/// be attached, settings cannot be changed, extensions cannot be loaded. Each query has a connection of its own, so
+/// that none leaves something behind, and sees the file as it is then, also while another process writes to it.
 ///
-/// Tables and columns as they are when the file is opened stand in the description of the tool. The model reads them before
-/// anything else, and names in a database are the words of whoever made it: so the agent is on its guard from the start, as after
-/// having read a document.
+/// Tables and columns as they are when the file is opened stand in the description of the tool. The model reads them
+/// before anything else, and names in a database are the words of whoever made it: so the agent is on its guard from
+/// the start, as after having read a document.
 ///
-/// A query has limits for time, rows and bytes. What SQLite sorts beyond its cache goes to temporary files, which the limit for
-/// time keeps small. R-Tree tables cannot be read: SQLite prepares to change them whenever it opens one.
+/// A query has limits for time, rows and bytes. What SQLite sorts beyond its cache goes to temporary files, which the
+/// limit for time keeps small. A file with a write-ahead log needs a folder in which SQLite may keep the index of the
+/// log. R-Tree tables cannot be read: SQLite prepares to change them whenever it opens one.
 ///
 /// ```
 /// use lorewell_agent::tools::Sql;
@@ -82,8 +83,8 @@ impl Sql {
     /// Opens a file, and reads which tables it has.
     ///
     /// # Errors
-    /// `NotFound` if it is not there, `Corrupt` if it is no SQLite file or damaged, `Io` if it cannot be read, `Unavailable` if
-    /// another process keeps it to itself.
+    /// `NotFound` if it is not there, `Corrupt` if it is no SQLite file or damaged, `Io` if it cannot be read,
+    /// `Unavailable` if another process keeps it to itself.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let opening = || format!("opening the database `{}` for an agent", path.display());

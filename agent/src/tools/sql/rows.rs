@@ -1,5 +1,5 @@
-//! Running a query and writing its rows for a model: one JSON array a line, so that a text is told from a number and from
-//! nothing, however it looks. What is left out is counted.
+//! Running a query and writing its rows for a model: one JSON array a line, so that a text is told from a number and
+//! from nothing, however it looks. What is left out is counted.
 
 use lorewell_model::ToolError;
 use rusqlite::types::{Value as Bound, ValueRef};
@@ -7,12 +7,14 @@ use rusqlite::{Connection, Error, ErrorCode, Row, Statement};
 use serde_json::Value;
 
 use super::connection::{Stop, failed};
-use crate::tools::invisible::is_invisible;
+use crate::tools::invisible::{excerpt, is_invisible};
 
 /// Bytes of all rows: they and what is said of them fit into what the model gets of a call.
 const ROWS_BYTES_MAX: usize = 48 << 10;
 /// Bytes of one text that are shown: a paragraph. SQL can cut out more.
 const CELL_BYTES_MAX: usize = 2000;
+/// Characters of an error: it may quote the query, or the database.
+const WORDS_CHARS_MAX: usize = 1000;
 /// Rows that are counted though they are not shown. That there are more than these says enough.
 const ROWS_COUNTED_MAX: usize = 10_000;
 
@@ -35,7 +37,7 @@ pub(super) fn read(
     if statement.column_count() == 0 {
         return Err(ToolError::retry("`sql` returns nothing; give one `SELECT`"));
     }
-    bind(&mut statement, parameters).map_err(|fault| fault.unwrap_or_else(|error| told(error, stop)))?;
+    bind(&mut statement, parameters, stop)?;
     let mut table = Table::new(&statement, rows_max);
     let mut rows = statement.raw_query();
     while table.is_counting() {
@@ -50,22 +52,18 @@ pub(super) fn read(
     Ok(table.finish(false))
 }
 
-/// What is wrong with parameters: in words for the model, or in those of SQLite.
-type Fault = Result<ToolError, Error>;
-
-fn bind(statement: &mut Statement<'_>, parameters: &[Value]) -> Result<(), Fault> {
+fn bind(statement: &mut Statement<'_>, parameters: &[Value], stop: &Stop) -> Result<(), ToolError> {
     let (given, wanted) = (parameters.len(), statement.parameter_count());
     if given != wanted {
         let message = format!("`sql` has {wanted} parameters, and `parameters` has {given}");
-        return Err(Ok(ToolError::retry(message)));
+        return Err(ToolError::retry(message));
     }
     for (index, value) in parameters.iter().enumerate() {
         let value = bound(value).ok_or_else(|| {
-            Ok(ToolError::retry(format!(
-                "`parameters[{index}]` is no number, text, true, false or null that SQLite has"
-            )))
+            let message = format!("`parameters[{index}]` is no number, text, true, false or null that SQLite has");
+            ToolError::retry(message)
         })?;
-        statement.raw_bind_parameter(index + 1, value).map_err(Err)?;
+        statement.raw_bind_parameter(index + 1, value).map_err(|error| told(error, stop))?;
     }
     Ok(())
 }
@@ -189,7 +187,7 @@ pub(super) fn told(error: Error, stop: &Stop) -> ToolError {
         Error::MultipleStatement => return ToolError::retry("`sql` holds more than one statement; give one at a time"),
         _ => (None, error.to_string()),
     };
-    let words: String = words.chars().filter(|c| !is_invisible(*c)).collect();
+    let words = excerpt(&words, WORDS_CHARS_MAX);
     match code {
         Some(ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly) => {
             ToolError::retry(format!("{words}: the database can only be read, one `SELECT` at a time"))

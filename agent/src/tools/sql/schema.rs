@@ -1,5 +1,5 @@
-//! The tables of a database in a form that a model reads well: one line each, with columns, types and where keys lead to. Names
-//! are quoted as SQL wants them, so that none of them reads as anything else.
+//! The tables of a database in a form that a model reads well: one line each, with columns, types and where keys lead
+//! to. Names are quoted as SQL wants them, so that none of them reads as anything else.
 
 use std::fmt::Write as _;
 
