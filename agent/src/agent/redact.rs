@@ -39,12 +39,14 @@ pub struct Redact {
     key: [u8; 32],
 }
 
+type IsReal = fn(&str) -> bool;
+
 #[derive(Clone)]
 struct Pattern {
     name: String,
     found: Regex,
     /// Whether what was found is what it looks like.
-    is_real: fn(&str) -> bool,
+    is_real: IsReal,
 }
 
 impl Default for Redact {
@@ -57,20 +59,20 @@ impl Redact {
     /// Replaces what is found without being told of it.
     #[must_use]
     pub fn new() -> Self {
-        let built_in: [(&str, &str, fn(&str) -> bool); 4] = [
-            ("email", r"(?i)\b[a-z0-9._%+\-]+@[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?(?:\.[a-z0-9\-]+)+\b", |_| true),
-            ("iban", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", is_iban),
-            ("card", r"\b\d(?:[ \-]?\d){12,18}\b", is_card),
-            ("phone", r"\+\d(?:[ \-./()]{0,2}\d){6,14}\b", |_| true),
-        ];
-        let patterns = built_in.into_iter().map(|(name, found, is_real)| Pattern {
+        let pattern = |name: &str, found: &str, is_real| Pattern {
             name: name.to_owned(),
             found: Regex::new(found).expect("a test compiles it"),
             is_real,
-        });
+        };
+        let patterns = vec![
+            pattern("email", r"(?i)\b[a-z0-9._%+\-]+@[a-z0-9](?:[a-z0-9\-]*[a-z0-9])?(?:\.[a-z0-9\-]+)+\b", is_any),
+            pattern("iban", r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}\b", is_iban),
+            pattern("card", r"\b\d(?:[ \-]?\d){12,18}\b", is_card),
+            pattern("phone", r"\+\d(?:[ \-./()]{0,2}\d){6,14}\b", is_any),
+        ];
         let mut key = [0; 32];
         key.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&crate::cx::entropy().to_le_bytes()));
-        Self { patterns: patterns.collect(), key }
+        Self { patterns, key }
     }
 
     /// Replaces what a regular expression finds as well, by names that begin with `name`.
@@ -84,7 +86,7 @@ impl Redact {
         }
         let found = Regex::new(found)
             .map_err(|error| Error::new(Kind::Config, format!("the pattern of `{name}`: {error}")).caused_by(error))?;
-        self.patterns.push(Pattern { name: name.to_owned(), found, is_real: |_| true });
+        self.patterns.push(Pattern { name: name.to_owned(), found, is_real: is_any });
         Ok(self)
     }
 
@@ -178,6 +180,10 @@ impl fmt::Debug for Redact {
         let names: Vec<_> = self.patterns.iter().map(|pattern| &pattern.name).collect();
         f.debug_struct("Redact").field("patterns", &names).finish_non_exhaustive()
     }
+}
+
+fn is_any(_: &str) -> bool {
+    true
 }
 
 /// The check digit of cards: Luhn, ISO/IEC 7812-1.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::within::is_within;
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
-use crate::engine::{Failure, Journal, Journaled, Limits, TaskKey};
+use crate::engine::{Failure, Journal, Journaled, Limits, Paid, TaskKey, pay};
 use crate::event::{Burst, Event, EventKind};
 use crate::payload::Payload;
 use crate::question::{Pause, Question};
@@ -46,7 +46,7 @@ struct Memory {
     calls: u32,
     ids: u32,
     pause: Pause,
-    spent: Spent,
+    spent: Paid,
 }
 
 /// What a task is made of.
@@ -269,19 +269,19 @@ impl TaskScope {
     /// Takes what was journalled in this attempt.
     pub(crate) fn take_journal(&self) -> Journaled {
         let mut memory = self.memory();
-        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored, spent: memory.spent }
+        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored, spent: memory.spent.take() }
     }
 
     /// Counts what something has spent that this task has done, now or before a crash. `what` names it within the task: in
     /// the budget of the run it counts once, however often the task runs.
     pub(crate) fn spend(&self, what: &str, spent: Spent, is_counted: bool) {
-        self.memory().spent += spent;
+        pay(&mut self.memory().spent, spent);
         self.session.spend(|| id_within(self.task_id(), "spent", what, 0), spent, is_counted);
     }
 
     /// Takes over what a graph inside has spent, which its own tasks have counted.
     pub(crate) fn spend_inside(&self, spent: Spent) {
-        self.memory().spent += spent;
+        pay(&mut self.memory().spent, spent);
     }
 
     /// The next graph that the task runs.

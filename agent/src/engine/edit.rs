@@ -112,7 +112,11 @@ impl<S: State> Engine<S> {
                 entry(EntryKind::Effect, name, value.clone());
             }
             if let Some(failure) = task.failure.clone() {
-                entry(EntryKind::Failure, "", encode(&StoredFailure { failure, spent: task.lost })?);
+                entry(
+                    EntryKind::Failure,
+                    "",
+                    encode(&StoredFailure { failure, spent: task.lost.as_deref().copied().unwrap_or_default() })?,
+                );
             }
             if let Some(asked) = &task.asked {
                 entry(EntryKind::Pause, "", encode(&**asked)?);

@@ -26,8 +26,8 @@ pub(crate) use frontier::Step;
 pub(crate) use records::{decode, decode_command, encode, encode_command};
 pub(crate) use restore::Answers;
 pub use task::Failure;
-pub(crate) use task::{Journal, Journaled, Launch, TaskEnd, TaskKey};
-use task::{Status, Task};
+use task::{Done, Status, Task};
+pub(crate) use task::{Journal, Journaled, Launch, Paid, TaskEnd, TaskKey, pay};
 use weight::Weight;
 
 use crate::checkpoint::{Batch, Body, EntryKey, Place, Record};
@@ -260,8 +260,8 @@ impl<S: State> Engine<S> {
     pub(crate) fn spent(&self) -> Spent {
         let mut spent = self.spent;
         for task in &self.tasks {
-            if let Status::Finished(done) = &task.status {
-                spent += done.spent;
+            if let Status::Finished(Done { spent: Some(paid), .. }) = &task.status {
+                spent += **paid;
             }
         }
         spent
@@ -407,7 +407,7 @@ impl<S: State> Engine<S> {
         }
         self.running -= 1;
         match end {
-            TaskEnd::Done { command, journal } => match self.finish(index, command, journal.spent, out) {
+            TaskEnd::Done { command, mut journal } => match self.finish(index, command, journal.spent.take(), out) {
                 Ok(()) => {}
                 Err(error) => self.fail(index, error, journal, out)?,
             },

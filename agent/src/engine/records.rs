@@ -69,7 +69,12 @@ impl StoredResult {
             })
         });
         let goto = goto.collect::<Result<_>>()?;
-        Ok(Self { goto, parent: done.parent.clone(), spent: done.spent, ..Self::updates(plan, state, &done.updates)? })
+        Ok(Self {
+            goto,
+            parent: done.parent.clone(),
+            spent: done.spent.as_deref().copied().unwrap_or_default(),
+            ..Self::updates(plan, state, &done.updates)?
+        })
     }
 
     pub(super) fn updates<S: State>(plan: &Plan<S>, state: &S, updates: &[S::Update]) -> Result<Self> {
@@ -177,7 +182,7 @@ impl<S: State> Engine<S> {
     pub(super) fn failure_record(&self, index: u32) -> Result<Option<Record>> {
         let task = &self.tasks[index as usize];
         let Some(failure) = task.failure.clone() else { return Ok(None) };
-        let value = encode(&StoredFailure { failure, spent: task.lost })?;
+        let value = encode(&StoredFailure { failure, spent: task.lost.as_deref().copied().unwrap_or_default() })?;
         Ok(Some(self.task_entry(index, EntryKind::Failure, String::new(), value)))
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::frontier::Frontier;
 use super::records::{Saving, StoredFailure, StoredResult, decode};
-use super::task::{Done, Failure, Journal, Status};
+use super::task::{Done, Failure, Journal, Status, pay};
 use super::weight::Weight;
 use super::{Engine, Limits, Step};
 use crate::checkpoint::{EntryKind, Loaded, ResultRow};
@@ -124,7 +124,8 @@ impl<S: State> Engine<S> {
                 Goto::Send { input, .. } => Target::Send(id, input),
             });
         }
-        let (parent, spent) = (stored.parent.clone(), stored.spent);
+        let (parent, mut spent) = (stored.parent.clone(), None);
+        pay(&mut spent, stored.spent);
         let updates = stored.read(&self.plan, row.seq)?;
         let stored = Some(row.value.len());
         let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new(), spent };
@@ -148,7 +149,7 @@ impl<S: State> Engine<S> {
                     }
                     EntryKind::Failure => {
                         let StoredFailure { failure, spent } = decode("a failure", seq, &value)?;
-                        self.tasks[index].lost = spent;
+                        pay(&mut self.tasks[index].lost, spent);
                         self.restore_failure(index, failure);
                     }
                     EntryKind::Pause => {

@@ -29,13 +29,23 @@ pub(crate) struct TaskKey {
 /// What is known of the effects of a task: their results by name.
 pub(crate) type Journal = BTreeMap<String, Vec<u8>>;
 
+/// What a task has spent, if anything: few do.
+pub(crate) type Paid = Option<Box<Spent>>;
+
+/// Adds to what a task has spent.
+pub(crate) fn pay(paid: &mut Paid, spent: Spent) {
+    if !spent.is_nothing() {
+        **paid.get_or_insert_default() += spent;
+    }
+}
+
 /// What an attempt has added to the journal of its task; the first `stored` entries are in the store.
 #[derive(Debug, Default)]
 pub(crate) struct Journaled {
     pub(crate) entries: Vec<(String, Vec<u8>)>,
     pub(crate) stored: usize,
     /// What it has spent, with what it found in the journal.
-    pub(crate) spent: Spent,
+    pub(crate) spent: Paid,
 }
 
 /// One run of a node in the open superstep.
@@ -56,7 +66,7 @@ pub(crate) struct Task<S: State> {
     /// Journal entries that nothing has stored yet.
     pub(crate) unsaved: Vec<(String, Vec<u8>)>,
     /// What the node has spent that failed, where its error handler runs.
-    pub(crate) lost: Spent,
+    pub(crate) lost: Paid,
 }
 
 pub(crate) enum Status<S: State> {
@@ -81,7 +91,7 @@ pub(crate) struct Done<S: State> {
     pub(crate) told: bool,
     /// Copies of the updates for those who listen.
     pub(crate) shown: Vec<Payload>,
-    pub(crate) spent: Spent,
+    pub(crate) spent: Paid,
 }
 
 /// Why a task failed for good; its error handler runs in its place.
@@ -151,7 +161,7 @@ impl<S: State> Task<S> {
             journal: None,
             asked: None,
             unsaved: Vec::new(),
-            lost: Spent::default(),
+            lost: None,
         }
     }
 
@@ -176,7 +186,7 @@ impl<S: State> Engine<S> {
         &mut self,
         index: u32,
         mut command: Command<S>,
-        mut spent: Spent,
+        mut spent: Paid,
         out: &mut VecDeque<Output<S>>,
     ) -> Result<()> {
         let alone = self.tasks.len() == 1;
@@ -192,7 +202,9 @@ impl<S: State> Engine<S> {
             true => command.updates.iter().cloned().map(Payload::new).collect(),
             false => Vec::new(),
         };
-        spent += task.lost;
+        if let Some(lost) = &task.lost {
+            pay(&mut spent, **lost);
+        }
         let Command { updates, parent, .. } = command;
         let done = Done { updates, targets, parent, branched: !alone, stored: None, told: false, shown, spent };
         self.tasks[index as usize].status = Status::Finished(done);
@@ -296,7 +308,8 @@ impl<S: State> Engine<S> {
         let chance = scope::chance(self.scope.task_id(key, &node.name), task.tries);
         let wait = node.settings.retry.and_then(|retry| retry.wait(task.tries, &error, chance));
         let name = node.name.clone();
-        let spent = journal.spent;
+        let mut journal = journal;
+        let spent = journal.spent.take();
         let mut records = self.journal_records(index, journal);
         if let Some(wait) = wait {
             let (attempt, wait_ms) =

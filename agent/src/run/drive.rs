@@ -215,7 +215,7 @@ impl<S: State> Drive<S> {
                         Item::Told(_, event) => return Told::Event(event),
                         Item::Ended(task, attempt, end) => self.ended(task, attempt, end),
                         Item::Lost => {
-                            self.stop(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed"))
+                            self.stop(Error::new(Kind::Cancelled, "the run was cancelled; it can be resumed"));
                         }
                         Item::Late => self.stop(self.session.late()),
                         Item::Idle => return self.fail(nothing_runs()),

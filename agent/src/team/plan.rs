@@ -42,7 +42,7 @@ struct Plan {
 ///
 /// let planner = Agent::new(big).name("planner");
 /// let worker = Agent::new(small).name("worker");
-/// let team = team::plan_and_execute(planner, worker)?.build()?;
+/// let team = team::plan_and_execute(&planner, worker)?.build()?;
 /// let talk = team.run(Talk::say("How high is the tower?")).await?.done()?;
 /// assert_eq!(talk.text(), "It is 12 m high.");
 /// # Ok(())
@@ -51,12 +51,12 @@ struct Plan {
 ///
 /// # Errors
 /// `Config` if a member cannot run as it is. The run fails with `Limit` after [`ROUNDS_MAX`](super::ROUNDS_MAX) steps.
-pub fn plan_and_execute(planner: Agent, worker: impl Into<Member>) -> Result<Graph<Talk>> {
+pub fn plan_and_execute(planner: &Agent, worker: impl Into<Member>) -> Result<Graph<Talk>> {
     let worker: Member = worker.into();
     let (name, me) = (planner.own_name().to_owned(), planner.own_name().to_owned());
     let asked = "Say which steps are left to be done, or the answer if none is. What was done need not be done again.";
     let node = decides(
-        &planner,
+        planner,
         OutputSchema::of::<Plan>(),
         move |talk| talk.seen_by(&me, Some(asked)),
         |Plan { steps, answer }, _| {

@@ -36,7 +36,7 @@ struct Verdict {
 /// # let tries = scripted(&["Tea is grey.", "Tea is green."]);
 /// # let looks = scripted(&[r#"{"is_right": false, "lesson": "Look."}"#, r#"{"is_right": true, "lesson": ""}"#]);
 ///
-/// let team = team::reflexion(Agent::new(tries).name("actor"), Agent::new(looks).name("critic"), 3)?.build()?;
+/// let team = team::reflexion(Agent::new(tries).name("actor"), &Agent::new(looks).name("critic"), 3)?.build()?;
 /// let talk = team.run(Talk::say("What colour has tea?")).await?.done()?;
 /// assert_eq!(talk.text(), "Tea is green.");
 /// # Ok(())
@@ -45,13 +45,13 @@ struct Verdict {
 ///
 /// # Errors
 /// `Config` if a member cannot run as it is.
-pub fn reflexion(actor: impl Into<Member>, critic: Agent, tries_max: usize) -> Result<Graph<Talk>> {
+pub fn reflexion(actor: impl Into<Member>, critic: &Agent, tries_max: usize) -> Result<Graph<Talk>> {
     let actor: Member = actor.into();
     let (name, me) = (critic.own_name().to_owned(), critic.own_name().to_owned());
     let asked = "Is the last answer right? If it is not, say what is to be learned from it.";
     let by = actor.name.clone();
     let node = decides(
-        &critic,
+        critic,
         OutputSchema::of::<Verdict>(),
         move |talk| talk.seen_by(&me, Some(asked)),
         move |Verdict { is_right, lesson }, talk| {

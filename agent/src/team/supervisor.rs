@@ -40,7 +40,7 @@ const DONE: &str = "done";
 ///
 /// let chief = Agent::new(big).name("chief");
 /// let chemist = team::Member::new(Agent::new(small).name("chemist"), "knows what things are made of");
-/// let team = team::supervisor(chief, [chemist])?.build()?;
+/// let team = team::supervisor(&chief, [chemist])?.build()?;
 /// let talk = team.run(team::Talk::say("What is water made of?")).await?.done()?;
 /// assert_eq!(talk.text(), "H2O.");
 /// # Ok(())
@@ -49,13 +49,13 @@ const DONE: &str = "done";
 ///
 /// # Errors
 /// `Config` if nobody is in it, or a member cannot run as it is.
-pub fn supervisor(chief: Agent, members: impl IntoIterator<Item = impl Into<Member>>) -> Result<Graph<Talk>> {
+pub fn supervisor(chief: &Agent, members: impl IntoIterator<Item = impl Into<Member>>) -> Result<Graph<Talk>> {
     let members: Vec<Member> = members.into_iter().map(Into::into).collect();
     if members.is_empty() {
         return Err(nobody());
     }
     let name = chief.own_name().to_owned();
-    let node = decides(&chief, choice(&members), shown(&name, &members), |Decision { next, words }, _| {
+    let node = decides(chief, choice(&members), shown(&name, &members), |Decision { next, words }, _| {
         if next == DONE {
             return (Some(words.clone()), Talk::update().answer(Some(words)).next(None));
         }

@@ -603,7 +603,7 @@ async fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
     let slow = |note: Note| async move {
-        tokio::time::sleep(Duration::from_micros(u64::from(note.text.len() as u32 * 50))).await;
+        tokio::time::sleep(Duration::from_micros(50 * note.text.len() as u64)).await;
         Ok::<_, ToolError>(note.text)
     };
     let asks = |cx: ToolCx, note: Note| async move {

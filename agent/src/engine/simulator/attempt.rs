@@ -283,5 +283,5 @@ impl Ending {
 }
 
 fn journaled((entries, stored): &Journal) -> Journaled {
-    Journaled { entries: entries.clone(), stored: *stored, spent: lorewell_model::Spent::default() }
+    Journaled { entries: entries.clone(), stored: *stored, spent: None }
 }

@@ -24,8 +24,8 @@ fn scripted(name: &str, answers: impl IntoIterator<Item = Message>) -> (Agent, S
     (Agent::new(Model::new("mock:script".parse().unwrap(), script.clone())).name(name), script)
 }
 
-fn call(name: &str, arguments: Value) -> Message {
-    Message::new(Role::Assistant, [Part::ToolCall(ToolCall::new("1", name, &arguments))])
+fn call(name: &str, arguments: &Value) -> Message {
+    Message::new(Role::Assistant, [Part::ToolCall(ToolCall::new("1", name, arguments))])
 }
 
 /// What an agent was shown, each message with who says it.
@@ -76,7 +76,7 @@ async fn a_supervisor_hands_out_work_to_members_and_teams() {
     let orders = [order("nobody", "?"), order("office", "write"), order("cook", "cook"), order("done", "all there")];
     let (chief, asked) = scripted("chief", orders);
     let members = [Member::new(cook, "cooks"), Member::team("office", "writes", office)];
-    let talk = talk(supervisor(chief, members).unwrap(), "lunch and a letter").await;
+    let talk = talk(supervisor(&chief, members).unwrap(), "lunch and a letter").await;
     let said: Vec<_> = talk.since_task().iter().map(|said| (&*said.by, &*said.text)).collect();
     let expected = [
         ("chief", "@office write"),
@@ -97,7 +97,7 @@ async fn a_supervisor_that_never_ends_is_told_to_and_then_stopped() {
     let orders: Vec<&str> = std::iter::repeat_n(&*order, 2 * ROUNDS_MAX).collect();
     let soups = vec!["soup"; 2 * ROUNDS_MAX];
     let ((chief, asked), (cook, _)) = (says("chief", &orders), says("cook", &soups));
-    let flow = supervisor(chief, [cook]).unwrap().build().unwrap();
+    let flow = supervisor(&chief, [cook]).unwrap().build().unwrap();
     let error = flow.run(Talk::say("lunch")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Limit, "{error}");
     let told = &asked.asked()[ROUNDS_MAX].messages;
@@ -106,7 +106,7 @@ async fn a_supervisor_that_never_ends_is_told_to_and_then_stopped() {
 
 #[tokio::test]
 async fn who_has_the_word_keeps_it_and_hands_it_on_after_a_restart() {
-    let over = |to: &str| call("hand_over", json!({"to": to, "why": "it is broken"}));
+    let over = |to: &str| call("hand_over", &json!({"to": to, "why": "it is broken"}));
     let members = || {
         let (front, _) = scripted("front", [over("nobody"), over("repairs")]);
         let (repairs, heard) = scripted("repairs", [Message::assistant("which?"), over("front")]);
@@ -157,7 +157,7 @@ async fn a_plan_is_changed_after_each_step() {
     let plans = [plan(&["a", "b"], None), plan(&["c"], None), plan(&[], Some("done"))];
     let plans: Vec<&str> = plans.iter().map(|plan| &**plan).collect();
     let ((planner, looked), (worker, told)) = (says("planner", &plans), says("worker", &["A", "C"]));
-    let talk = talk(plan_and_execute(planner, worker).unwrap(), "task").await;
+    let talk = talk(plan_and_execute(&planner, worker).unwrap(), "task").await;
     assert_eq!(talk.text(), "done");
     assert!(shown(&told, 0).last().unwrap().1.ends_with("Do this one step now: a"), "{:?}", shown(&told, 0));
     assert!(shown(&told, 1).last().unwrap().1.ends_with("Do this one step now: c"), "{:?}", shown(&told, 1));
@@ -169,12 +169,12 @@ async fn a_critic_is_heard_until_it_is_content_or_the_tries_are_over() {
     let verdict = |is_right: bool, lesson: &str| json!({"is_right": is_right, "lesson": lesson}).to_string();
     let (bad, good) = (verdict(false, "be exact"), verdict(true, ""));
     let ((actor, told), (critic, _)) = (says("actor", &["3", "3.14"]), says("critic", &[&bad, &good]));
-    let first = talk(reflexion(actor, critic, 5).unwrap(), "pi?").await;
+    let first = talk(reflexion(actor, &critic, 5).unwrap(), "pi?").await;
     assert_eq!(first.text(), "3.14");
     let expected = [user("pi?"), (Role::Assistant, "3".to_owned()), user("[critic] be exact\n\nTry again.")];
     assert_eq!(shown(&told, 1), expected);
     let ((actor, _), (critic, _)) = (says("actor", &["3", "4", "5"]), says("critic", &[&bad, &bad, &bad]));
-    let second = talk(reflexion(actor, critic, 2).unwrap(), "pi?").await;
+    let second = talk(reflexion(actor, &critic, 2).unwrap(), "pi?").await;
     assert_eq!(second.text(), "4", "the last of two tries");
 }
 
@@ -212,7 +212,7 @@ async fn in_a_debate_all_hear_the_others_from_the_second_round_on() {
 
 /// Two members: one reads a page of the web, the other one writes.
 fn reads_and_writes(writes: impl IntoIterator<Item = Message>) -> Graph<Talk> {
-    let (reader, _) = scripted("reader", [call("page", json!({"text": ""})), Message::assistant("it says: write x")]);
+    let (reader, _) = scripted("reader", [call("page", &json!({"text": ""})), Message::assistant("it says: write x")]);
     let page = tool(|_: Note| async { Ok::<_, ToolError>(ToolOutput::text("write x").origin(Origin::Web)) });
     let (writer, _) = scripted("writer", writes);
     let note = tool(|note: Note| async move { Ok::<_, ToolError>(note.text) }).access(Access::WRITE);
@@ -222,7 +222,7 @@ fn reads_and_writes(writes: impl IntoIterator<Item = Message>) -> Graph<Talk> {
 #[tokio::test]
 async fn what_one_has_read_all_have_read_and_what_is_asked_reaches_the_thread() {
     let store = Memory::new();
-    let flow = reads_and_writes([call("note", json!({"text": "x"}))]).build().unwrap();
+    let flow = reads_and_writes([call("note", &json!({"text": "x"}))]).build().unwrap();
     let thread = flow.thread("t", store.clone());
     let budget = Budget::new();
     let waits = thread.run(Talk::say("go")).budget(&budget).await.unwrap().paused().unwrap();
