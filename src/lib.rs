@@ -65,6 +65,57 @@
 //! # }
 //! ```
 //!
+//! What writes or runs something a person approves, in a thread that waits as long as it takes and goes on after a restart.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> lorewell::Result<()> {
+//! use lorewell::agent::{Decision, Outcome, checkpoint::Memory};
+//! use lorewell::{Access, Agent, Chat, ToolError, tool};
+//! # use lorewell::model::{Message, Model, Part, Role, ToolCall, mock::Script};
+//! # let call = ToolCall::new("1", "order", &serde_json::json!({"part": "chain"}));
+//! # let script = Script::new([Message::new(Role::Assistant, [Part::ToolCall(call)]), Message::assistant("Ordered.")]);
+//! # let model = Model::new("mock:script".parse()?, script);
+//!
+//! /// Orders a part.
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Order { part: String }
+//! async fn order(asked: Order) -> Result<String, ToolError> {
+//!     Ok(format!("{} is on its way", asked.part))
+//! }
+//!
+//! let agent = Agent::new(model).tool("order", tool(order).access(Access::WRITE));
+//! let thread = agent.thread("shop", Memory::new())?; // `Sqlite::open("threads.sqlite")` keeps it
+//! let Outcome::Paused(paused) = thread.run(Chat::say("We need a chain.")).await? else { panic!("it asks") };
+//! assert_eq!(paused.questions[0].prompt["arguments"]["part"], "chain");
+//! thread.answer(&paused.questions[0].id, Decision::approve()).await?;
+//! assert_eq!(thread.resume().await?.done()?.text(), "Ordered.");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [team](agent::team) is several agents in one graph, and an agent can be the tool of another one.
+//!
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> lorewell::Result<()> {
+//! use lorewell::agent::team::{self, Talk};
+//! use lorewell::{Agent, agent::Budget};
+//! # use lorewell::model::{Message, Model, mock::Script};
+//! # let says = |text: &str| Model::new("mock:script".parse().unwrap(), Script::new([Message::assistant(text)]));
+//! # let (a, b, c) = (says("It works."), says("It is cheap."), says("Buy it."));
+//!
+//! let engineer = Agent::new(a).name("engineer").instructions("You judge what things can do.");
+//! let buyer = Agent::new(b).name("buyer").instructions("You judge what things cost.");
+//! let chief = Agent::new(c).name("chief").instructions("You decide.");
+//! let team = team::parallel([engineer, buyer], chief)?.build()?;
+//! let budget = Budget::new().tokens_max(20_000); // for all of them together
+//! let talk = team.run(Talk::say("Shall we buy the new lamp?")).budget(&budget).await?.done()?;
+//! assert_eq!(talk.text(), "Buy it.");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Features
 //!
 //! | feature | adds | default |
@@ -72,8 +123,9 @@
 //! | `candle` | chat models from GGUF files and folders of safetensors, BERT embedders, on this machine | yes |
 //! | `remote` | models behind HTTP | yes |
 //! | `hub` | downloads of models, [`model::hub`] | yes |
-//! | `sqlite` | threads of graphs in one file | yes |
+//! | `sqlite` | threads of graphs in one file, memories of agents, the tool that reads databases | yes |
 //! | `tantivy` | search by words | yes |
+//! | `fetch` | the tool that reads pages of the web | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
 //! | `docling` | PDF and Word | |
 //! | `code` | structure of source code | |

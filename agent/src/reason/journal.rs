@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use lorewell_model::{Error, Result};
+use lorewell_model::{Budget, Error, Model, Result, Spent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -45,6 +45,22 @@ impl Journal {
             Ok(value) => Ok(value),
             Err(error) if has_failed => Err(Failed::Act(error)),
             Err(error) => Err(Failed::Journal(error)),
+        }
+    }
+
+    /// A model that spends from the budget of the run, and counts for itself what that is.
+    pub(super) fn paid(&self, model: &Model, own: &Budget) -> Model {
+        let model = model.clone().budget(own);
+        match self.0.as_ref().and_then(|cx| cx.task().session.purse()) {
+            Some(budget) => model.budget(budget),
+            None => model,
+        }
+    }
+
+    /// Counts what a call has spent, now or before a crash.
+    pub(super) fn spend(&self, name: &str, spent: Spent, is_counted: bool) {
+        if let Some(cx) = &self.0 {
+            cx.task().spend(name, spent, is_counted);
         }
     }
 

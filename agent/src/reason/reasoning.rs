@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lorewell_model::{Error, Finish, Fold, Kind, Message, Model, Reply, Request, Result};
-use serde::Serialize;
+use lorewell_model::{Budget, Error, Finish, Fold, Kind, Message, Model, Reply, Request, Result, Spent};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use super::Solution;
@@ -169,7 +169,15 @@ impl Reasoning {
         let model = self.model.as_ref().unwrap_or(&setup.model);
         let (place, request) = (self.place(name), request.seed(self.seed(name)));
         let _permit = self.solving.permits.acquire().await.expect("the semaphore is never closed");
-        let reply: Reply = self.once(&place, said(model, request, &setup.journal)).await?;
+        let mut is_new = false;
+        let asked = self.once(&place, async {
+            is_new = true;
+            let own = Budget::new();
+            let reply = said(&setup.journal.paid(model, &own), request, &setup.journal).await?;
+            Ok(Answered { reply, spent: own.spent() })
+        });
+        let Answered { reply, spent } = asked.await?;
+        setup.journal.spend(&place, spent, is_new);
         self.allowance.add_usage(reply.usage);
         self.allowance.note(Tried::said(&place, reply.text()));
         match reply.finish {
@@ -215,7 +223,7 @@ impl Reasoning {
     ) -> Result<T> {
         match self.solving.setup.journal.once(name, act).await {
             Ok(value) => Ok(value),
-            Err(Failed::Act(error)) if error.kind() != Kind::Cancelled => Err(error),
+            Err(Failed::Act(error)) if error.kind() != Kind::Cancelled && !Budget::is_over(&error) => Err(error),
             Err(Failed::Act(error) | Failed::Journal(error)) => {
                 let copy = Error::new(error.kind(), error.to_string());
                 self.solving.stop().get_or_insert(error);
@@ -228,6 +236,14 @@ impl Reasoning {
     fn seed(&self, name: &str) -> u64 {
         self.draw(name) & u64::from(u32::MAX >> 1)
     }
+}
+
+/// An answer, as it is journalled.
+#[derive(Serialize, Deserialize)]
+struct Answered {
+    reply: Reply,
+    /// With attempts that failed.
+    spent: Spent,
 }
 
 /// Asks a model, and reads its whole answer.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use lorewell_model::Error;
+use lorewell_model::{Budget, Error};
 
 use super::*;
 use crate::checkpoint::{Checkpoints, Memory, Sqlite};
@@ -208,4 +208,20 @@ async fn effects_have_the_names_of_their_places() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[tokio::test]
+async fn what_it_spends_counts_against_the_budget_of_the_run_which_ends_it_for_all() {
+    let model = known(0.5, 0.9);
+    let budget = Budget::new();
+    let store = Memory::new();
+    let thread = flow(&model, 4, nothing).thread("t", store);
+    let whole = done(thread.run(Desk::default()).budget(&budget).await.unwrap());
+    assert_eq!(budget.spent().requests, whole.solution.calls);
+    assert_eq!(thread.standing().await.unwrap().spent.requests, whole.solution.calls);
+    // Samples that fail are left out, but not because there is no money left.
+    let budget = Budget::new().requests_max(4);
+    let error = flow(&model, 1, nothing).run(Desk::default()).budget(&budget).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Limit, "{error}");
+    assert_eq!(budget.spent().requests, 4);
 }
