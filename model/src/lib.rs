@@ -28,6 +28,8 @@ pub mod remote;
 mod request;
 mod retry;
 mod secret;
+pub mod semconv;
+pub mod span;
 #[cfg(any(feature = "candle", feature = "remote"))]
 mod think;
 mod tool;

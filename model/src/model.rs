@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::chat::{ChatModel, Events};
 use crate::event::Finish;
 use crate::fold::Reply;
-use crate::layer::{Budget, Budgeted, Cassette, Fallback, Paced, RateLimit, Recorded, Retried};
+use crate::layer::{Budget, Budgeted, Cassette, Fallback, Observed, Paced, RateLimit, Recorded, Retried};
 use crate::message::{Message, ToolResult};
 use crate::name::ModelName;
 use crate::price::{Price, Prices};
@@ -31,13 +31,15 @@ pub struct Model {
     retry: Option<Retry>,
     /// Who answers when it cannot, in this order.
     others: Vec<Self>,
+    /// Whether each time that it is asked has a span.
+    is_observed: bool,
 }
 
 impl Model {
     /// Gives a model its name.
     pub fn new(name: ModelName, chat: impl ChatModel + 'static) -> Self {
         let price = Prices::bundled().find(&name);
-        Self { name: Arc::new(name), chat: Arc::new(chat), price, retry: None, others: Vec::new() }
+        Self { name: Arc::new(name), chat: Arc::new(chat), price, retry: None, others: Vec::new(), is_observed: true }
     }
 
     /// Returns its name.
@@ -83,9 +85,12 @@ impl Model {
             Some(retry) => Arc::new(Retried::new(self.chat.clone(), retry)),
             None => self.chat.clone(),
         };
-        self.others
-            .iter()
-            .fold(retried, |first, other| Arc::new(Fallback::new(self.name.clone(), first, other.clone())))
+        // One span for all attempts, and one for each model: they have prices of their own.
+        let first: Arc<dyn ChatModel> = match self.is_observed {
+            true => Arc::new(Observed::new(retried, self.name.clone(), self.price)),
+            false => retried,
+        };
+        self.others.iter().fold(first, |first, other| Arc::new(Fallback::new(self.name.clone(), first, other.clone())))
     }
 
     /// Answers whole. A model that asks for a tool with arguments that are no JSON is told so, [`REPAIRS_MAX`] times.
@@ -197,8 +202,16 @@ impl Model {
     /// Records what is asked and what is answered in the end.
     #[must_use]
     pub fn record(self, cassette: &Cassette) -> Self {
-        let chat = Arc::new(Recorded::new(self.whole(), cassette.clone(), self.name.clone()));
+        let whole = self.clone().unobserved().whole();
+        let chat = Arc::new(Recorded::new(whole, cassette.clone(), self.name.clone()));
         Self { chat, retry: None, others: Vec::new(), ..self }
+    }
+
+    /// The same without spans, for inside of something that has one.
+    fn unobserved(mut self) -> Self {
+        self.is_observed = false;
+        self.others = std::mem::take(&mut self.others).into_iter().map(Self::unobserved).collect();
+        self
     }
 
     fn layer(mut self, layer: Layer<'_>) -> Self {

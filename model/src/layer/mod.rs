@@ -2,7 +2,9 @@
 
 mod budget;
 mod cassette;
+mod content;
 mod fallback;
+mod observed;
 mod rate;
 mod retry;
 
@@ -11,6 +13,7 @@ pub use budget::{Budget, Spent};
 pub use cassette::Cassette;
 pub(crate) use cassette::Recorded;
 pub(crate) use fallback::Fallback;
+pub(crate) use observed::Observed;
 pub(crate) use rate::Paced;
 pub use rate::RateLimit;
 pub(crate) use retry::Retried;
