@@ -6,7 +6,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lorewell_model::Result;
+use lorewell_model::{Result, semconv as name, span};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 /// What a text is embedded for. Some models expect a different prefix for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,7 +119,28 @@ impl Embedder {
     /// # Errors
     /// What the implementation reports.
     pub async fn embed(&self, texts: &[&str], purpose: Purpose) -> Result<Vectors> {
-        self.0.embed(texts, purpose).await
+        let span = self.span(texts.len());
+        let embedded = self.0.embed(texts, purpose).instrument(span.clone()).await;
+        embedded.inspect_err(|error| span::failed(&span, error))
+    }
+
+    /// Whoever implements it is not known, so it counts as a part of this process.
+    fn span(&self, texts: usize) -> tracing::Span {
+        let info = self.info();
+        tracing::info_span!(
+            target: span::TARGET,
+            "embeddings",
+            { name::SPAN_NAME } = %format_args!("embeddings {}", info.name),
+            { name::SPAN_KIND } = "internal",
+            { name::SPAN_STATUS } = Empty,
+            { name::SPAN_STATUS_DESCRIPTION } = Empty,
+            { name::OPERATION_NAME } = name::operation::EMBEDDINGS,
+            { name::PROVIDER_NAME } = "lorewell",
+            { name::REQUEST_MODEL } = info.name,
+            { name::EMBEDDINGS_DIMENSION_COUNT } = info.dims.get(),
+            { name::EMBEDDINGS_TEXTS } = texts,
+            { name::ERROR_TYPE } = Empty,
+        )
     }
 
     /// Counts the tokens of a text, without special tokens.

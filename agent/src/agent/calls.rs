@@ -1,6 +1,7 @@
 //! The calls of one answer: each is checked, approved where it has to be, made side by side with the others, and journalled. What
 //! goes wrong in one stays with that one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -11,16 +12,18 @@ use std::time::UNIX_EPOCH;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lorewell_model::{
-    Access, Budget, Error, Kind, Origin, Part, Result, Spent, Tool, ToolCall, ToolCx, ToolError, ToolOutput, ToolResult,
+    Access, Budget, Error, Kind, Origin, Part, Result, Secret, Spent, Tool, ToolCall, ToolCx, ToolError, ToolOutput,
+    ToolResult,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::approval::{Answer, Decision, Grant, Why, prompt};
 use super::host::{Asking, Host};
 use super::middleware::Verdict;
 use super::turn::Turn;
-use super::{Chat, Inner};
+use super::{Chat, Inner, span};
 use crate::cx::Cx;
 
 /// Tools that touch this bring what others wrote.
@@ -223,11 +226,19 @@ impl Calls<'_> {
             if let Some(budget) = self.cx.task().session.purse() {
                 budget.begin_call()?;
             }
-            self.told(ready, key, host).await
+            self.made(ready, key, host).await
         });
         let made = made.await?;
         self.cx.task().spend(&name, made.spent, is_new);
         Ok((index, made))
+    }
+
+    /// Makes a call inside of its span.
+    async fn made(&self, ready: Ready, key: String, host: Host) -> Result<Made> {
+        let span = span::of_call(&ready.call, &*ready.tool, &ready.arguments);
+        let made = self.told(ready, key, host).instrument(span.clone()).await;
+        span::called(&span, made.as_ref().map(|made| &made.result));
+        made
     }
 
     /// Makes a call and tells those who listen.
@@ -253,11 +264,12 @@ impl Calls<'_> {
                     Err(told) => told,
                 };
                 if let Some(hidden) = error.hidden() {
-                    tracing::warn!(tool = call.name, call = call.id, error = hidden, "a tool has failed");
+                    tracing::warn!(tool = call.name, call = call.id, error = hidden_words(hidden), "a tool has failed");
                 }
                 (ToolResult::failed(&call, error.for_model(&call.name)), unsaid)
             }
         };
+        without_secrets(&mut result);
         for around in self.agent.around.iter().rev() {
             around.after_tool(self.turn, &call, &mut result).await?;
         }
@@ -268,6 +280,24 @@ impl Calls<'_> {
         spent.calls += 1;
         Ok(Made { result, origin, spent, ends_turn })
     }
+}
+
+/// Takes out of a result what this process keeps secret: it goes to the model, into the store and to those who listen.
+fn without_secrets(result: &mut ToolResult) {
+    for part in &mut result.parts {
+        if let Part::Text(text) = part
+            && let Cow::Owned(redacted) = Secret::redact_all(&text.text)
+        {
+            text.text = redacted;
+        }
+    }
+}
+
+/// All that an error hides from the model, for the log: itself and its causes, but no secret.
+fn hidden_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    let words = causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"));
+    Secret::redact_all(&words).into_owned()
 }
 
 /// Calls a tool within its limits, again if that may help.

@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::calls::{Calls, Results};
 use super::turn::{Next, Turn};
-use super::{Chat, ChatUpdate, Inner, Summary, window};
+use super::{Chat, ChatUpdate, Inner, Summary, span, window};
 use crate::cx::Cx;
 
 /// The tool by which an agent with tools gives an answer that has a form.
@@ -59,6 +60,12 @@ impl Form {
 
 /// Drives one turn, and returns what it adds to the conversation.
 pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
+    let span = span::of_turn(&agent, &cx);
+    let driven = Box::pin(drive_within(agent, form, cx)).instrument(span.clone()).await;
+    driven.inspect_err(|error| lorewell_model::span::failed(&span, error))
+}
+
+async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
     let state = cx.state();
     let mut turn = begun(&agent, state);
     let mut summary = state.summary.clone();
@@ -114,6 +121,7 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
         }
     }
     let (usage, finish) = (turn.usage(), turn.finish().cloned());
+    span::used(usage);
     let new = Chat::update().messages(turn.into_added()).grants(grants.split_off(granted)).has_read(has_read);
     let new = if summary == state.summary { new } else { new.summary(summary) };
     Ok(new.usage(usage).finish(finish).result(result))

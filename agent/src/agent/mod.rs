@@ -11,6 +11,7 @@ mod host;
 mod limits;
 mod middleware;
 mod redact;
+mod span;
 #[cfg(test)]
 mod tests;
 mod toolbox;

@@ -4,6 +4,7 @@
 mod cancel;
 mod drive;
 mod session;
+mod span;
 mod task;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use cancel::Cancel;
 pub(crate) use drive::{Drive, Told};
 pub(crate) use session::{Link, Session, lineage};
 pub(crate) use task::panicked;
+use tracing::{Instrument as _, Span};
 
 use crate::engine::{Begin, End, Engine, Limits, Persist};
 use crate::event::{Event, Gate};
@@ -249,7 +251,13 @@ impl<S: State> Run<S> {
         Events { state: Reading::Opening(Box::pin(self.open())) }
     }
 
-    async fn open(mut self) -> Result<Driven<S>> {
+    async fn open(self) -> Result<Driven<S>> {
+        let span = span::of_run();
+        let opened = Box::pin(self.open_within(span.clone())).instrument(span.clone()).await;
+        opened.inspect_err(|error| lorewell_model::span::failed(&span, error))
+    }
+
+    async fn open_within(mut self, span: Span) -> Result<Driven<S>> {
         self.check_gates()?;
         let tape = self.tape.clone();
         let Prepared { engine, session, guard, thread } = self.prepare().await?;
@@ -260,12 +268,13 @@ impl<S: State> Run<S> {
         if self.input.is_some() && engine.is_unfinished() && !self.discards {
             return Err(unfinished(session.thread.get(), &engine));
         }
+        span::opened(&span, &session);
         let scope = engine.scope().clone();
         tape.note_start(&session, scope.branch(), &self.limits, self.input.as_ref(), &self.plan.blank)?;
         let mut drive = Drive::new(engine, self.plan, scope, session, Arc::new(self.limits));
         drive.count_time(self.input.is_none());
         drive.begin(self.input.map(Begin::Input));
-        Ok(Driven { drive, tape, guard, thread })
+        Ok(Driven { drive, tape, guard, thread, span })
     }
 
     /// Makes the engine: from nothing, from a recording, or from what the store holds.
@@ -376,13 +385,14 @@ struct Driven<S: State> {
     /// Gives the thread back when the run is over or given up.
     guard: Option<Guard>,
     thread: Option<Thread<S>>,
+    span: Span,
 }
 
 impl<S: State> Driven<S> {
     async fn next(&mut self) -> Told<S> {
         let seen = match self.tape.told_by_effect() {
             Ok(Some(event)) => return Told::Event(event),
-            Ok(None) => match self.drive.next().await {
+            Ok(None) => match self.drive.next().instrument(self.span.clone()).await {
                 Told::Event(event) => self.tape.see(&event).map(|()| event),
                 Told::End(end) => return Told::End(end),
             },
@@ -400,7 +410,14 @@ impl<S: State> Driven<S> {
 
     /// Gives the thread back, and makes an outcome of the end.
     async fn finish(self: Box<Self>, end: End<S>) -> Result<Outcome<S>> {
-        let Self { drive, tape, guard, thread } = *self;
+        let span = self.span.clone();
+        let outcome = self.finish_within(end).instrument(span.clone()).await;
+        span::ended(&span, &outcome);
+        outcome
+    }
+
+    async fn finish_within(self: Box<Self>, end: End<S>) -> Result<Outcome<S>> {
+        let Self { drive, tape, guard, thread, span: _ } = *self;
         drop(drive);
         tape.see_end(&end)?;
         let outcome = outcome(end);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lorewell_model::{Error, Kind, Result};
 
+use super::span::TaskSpan;
 use crate::cx::TaskScope;
 use crate::engine::TaskEnd;
 use crate::graph::{Command, NodeFuture, Settings};
@@ -18,6 +19,7 @@ use crate::state::State;
 pub(super) struct Attempt<S: State> {
     future: Option<NodeFuture<S>>,
     task: Arc<TaskScope>,
+    span: TaskSpan,
 }
 
 impl<S: State> Attempt<S> {
@@ -27,7 +29,33 @@ impl<S: State> Attempt<S> {
             true => future,
             false => Box::pin(timed(future, task.clone(), settings.timeout, settings.idle_timeout, delay)),
         };
-        Self { future: Some(future), task }
+        let span = TaskSpan::new(&task);
+        Self { future: Some(future), task, span }
+    }
+
+    /// Polls the node until it ends, and drops it then.
+    fn poll_node(&mut self, cx: &mut Context<'_>) -> Poll<TaskEnd<S>> {
+        let _entered = self.span.enter();
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        // A node that panicked is dropped and not polled again, so nobody sees what it left half done.
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        let end = match polled {
+            Ok(Poll::Ready(Ok(command))) => Ok(command),
+            Ok(Poll::Ready(Err(error))) => Err(error),
+            Ok(Poll::Pending) if self.task.has_paused() => {
+                self.future = None;
+                let (pause, journal) = (self.task.take_pause(), self.task.take_journal());
+                return Poll::Ready(TaskEnd::Asked { pause, journal });
+            }
+            Ok(Poll::Pending) => return Poll::Pending,
+            Err(panic) => Err(panicked("the node", &*panic)),
+        };
+        // Dropped here, so that the state it holds is free before the end is known.
+        self.future = None;
+        Poll::Ready(match end {
+            Ok(command) => TaskEnd::Done { command, journal: self.task.take_journal() },
+            Err(error) => TaskEnd::Failed { error, journal: self.task.take_journal() },
+        })
     }
 }
 
@@ -35,27 +63,11 @@ impl<S: State> Future for Attempt<S> {
     type Output = TaskEnd<S>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TaskEnd<S>> {
-        let this = &mut *self;
-        let Some(future) = &mut this.future else { return Poll::Pending };
-        // A node that panicked is dropped and not polled again, so nobody sees what it left half done.
-        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        let end = match polled {
-            Ok(Poll::Ready(Ok(command))) => Ok(command),
-            Ok(Poll::Ready(Err(error))) => Err(error),
-            Ok(Poll::Pending) if this.task.has_paused() => {
-                this.future = None;
-                let (pause, journal) = (this.task.take_pause(), this.task.take_journal());
-                return Poll::Ready(TaskEnd::Asked { pause, journal });
-            }
-            Ok(Poll::Pending) => return Poll::Pending,
-            Err(panic) => Err(panicked("the node", &*panic)),
-        };
-        // Dropped here, so that the state it holds is free before the end is known.
-        this.future = None;
-        Poll::Ready(match end {
-            Ok(command) => TaskEnd::Done { command, journal: this.task.take_journal() },
-            Err(error) => TaskEnd::Failed { error, journal: this.task.take_journal() },
-        })
+        let polled = self.poll_node(cx);
+        if let Poll::Ready(end) = &polled {
+            self.span.end(end);
+        }
+        polled
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod filter;
 mod fuse;
+mod span;
 mod why;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use lorewell_embed::Purpose;
 use lorewell_model::{Error, Kind, Result};
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::document::Format;
 use crate::ids::{ChunkId, IdSet, Scored};
@@ -197,6 +199,13 @@ impl Search {
     }
 
     async fn run(self) -> Result<Hits> {
+        let span = span::of_search(&self);
+        let found = self.run_within().instrument(span.clone()).await;
+        span::found(&span, &found);
+        found
+    }
+
+    async fn run_within(self) -> Result<Hits> {
         if self.limit > LIMIT_MAX {
             let message = format!("a search returns at most {LIMIT_MAX} hits, {} were asked for", self.limit);
             return Err(Error::new(Kind::BadInput, message));
