@@ -124,6 +124,8 @@
 //! | `remote` | models behind HTTP | yes |
 //! | `hub` | downloads of models, [`model::hub`] | yes |
 //! | `sqlite` | threads of graphs in one file, memories of agents, the tool that reads databases | yes |
+//! | `trace` | traces of runs in another one | |
+//! | `otlp` | traces to a collector of OpenTelemetry | |
 //! | `tantivy` | search by words | yes |
 //! | `fetch` | the tool that reads pages of the web | yes |
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |

@@ -155,6 +155,8 @@ pub mod state;
 pub mod team;
 mod thread;
 pub mod tools;
+#[cfg(any(feature = "otlp", feature = "trace"))]
+pub mod trace;
 
 pub use agent::{
     Agent, AgentRun, ApprovalScope, Chat, ChatUpdate, DELEGATE_TIMEOUT, Decision, Grant, LoopGuard, Middleware, Next,

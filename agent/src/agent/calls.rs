@@ -235,10 +235,11 @@ impl Calls<'_> {
 
     /// Makes a call inside of its span.
     async fn made(&self, ready: Ready, key: String, host: Host) -> Result<Made> {
-        let span = span::of_call(&ready.call, &*ready.tool, &ready.arguments);
+        let open = span::of_call(self.cx.task(), &ready.call, &*ready.tool, &ready.arguments);
+        let span = open.span();
         let made = self.told(ready, key, host).instrument(span.clone()).await;
-        span::called(&span, made.as_ref().map(|made| &made.result));
-        made
+        open.end(made.as_ref().err());
+        made.inspect(|made| span::answered(&span, &made.result))
     }
 
     /// Makes a call and tells those who listen.

@@ -60,9 +60,10 @@ impl Form {
 
 /// Drives one turn, and returns what it adds to the conversation.
 pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
-    let span = span::of_turn(&agent, &cx);
-    let driven = Box::pin(drive_within(agent, form, cx)).instrument(span.clone()).await;
-    driven.inspect_err(|error| lorewell_model::span::failed(&span, error))
+    let open = span::of_turn(&agent, &cx);
+    let driven = Box::pin(drive_within(agent, form, cx)).instrument(open.span()).await;
+    open.end(driven.as_ref().err());
+    driven
 }
 
 async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {

@@ -7,6 +7,8 @@ mod events;
 mod failures;
 mod history;
 mod pauses;
+#[cfg(feature = "trace")]
+mod spans;
 mod subgraphs;
 mod supersteps;
 mod threads;

@@ -214,8 +214,8 @@ impl Body {
     }
 }
 
-/// TLS with ring, unless the program has chosen something else.
-pub(crate) fn provide_tls() {
+/// Sets up TLS with ring, unless the program has chosen something else. Clients of `reqwest` need that before they are built.
+pub fn provide_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // It fails only if another thread was faster, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

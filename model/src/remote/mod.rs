@@ -19,9 +19,9 @@ mod wire;
 mod words;
 
 pub use format::Format;
-pub use http::{RESPONSE_BYTES_MAX, Timeouts};
+pub use http::{RESPONSE_BYTES_MAX, Timeouts, provide_tls};
 #[cfg(feature = "hub")]
-pub(crate) use http::{provide_tls, reason, retry_after};
+pub(crate) use http::{reason, retry_after};
 pub(crate) use opened::Opened;
 pub use opened::{ProviderInfo, providers};
 #[cfg(feature = "hub")]
