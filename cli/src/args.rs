@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them. The doc comments are the help text.
 
 mod model;
+pub(crate) mod trace;
 
 use std::path::PathBuf;
 
@@ -147,6 +148,12 @@ pub(crate) enum Command {
     Key {
         #[command(subcommand)]
         command: Key,
+    },
+    /// Look at what commands did, step by step: times, tokens, cost
+    #[command(alias = "traces")]
+    Trace {
+        #[command(subcommand)]
+        command: trace::Trace,
     },
     /// Check that everything works, and say how to fix what does not
     Doctor,

@@ -22,7 +22,7 @@ pub(crate) struct Key {
 }
 
 /// All settings, in alphabetical order.
-pub(crate) const KEYS: [Key; 7] = [
+pub(crate) const KEYS: [Key; 9] = [
     Key {
         name: "chunk_tokens_max",
         environment: "LOREWELL_CHUNK_TOKENS_MAX",
@@ -72,10 +72,24 @@ pub(crate) const KEYS: [Key; 7] = [
         help: "the language model of `ask` and `chat`: none, or one such as ollama:qwen3; not in a project's file",
         check: check_name,
     },
+    Key {
+        name: "trace",
+        environment: "LOREWELL_TRACE",
+        default: "on",
+        help: "what `ask`, `chat` and `run` leave for `lorewell trace`: on, off, or content, with what was said; not in a project's file",
+        check: |value| one_of(value, &["on", "off", "content"]),
+    },
+    Key {
+        name: "trace_keep_days",
+        environment: "LOREWELL_TRACE_KEEP_DAYS",
+        default: "30",
+        help: "days that traces are kept; not in a project's file",
+        check: |value| number(value, 1),
+    },
 ];
 
-/// Settings that a project must not have: whoever shares a folder would say where its reader's questions go.
-const PERSONAL: [&str; 1] = ["model"];
+/// Settings that a project must not have: whoever shares a folder would say where its reader's questions go, and stay.
+const PERSONAL: [&str; 3] = ["model", "trace", "trace_keep_days"];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ mod progress;
 mod sessions;
 mod spent;
 mod stdin;
+mod traces;
 
 use std::process::ExitCode;
 

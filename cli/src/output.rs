@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use lorewell::agent::trace::TraceStore;
 use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
 
 use crate::args::{Color, Global};
 
@@ -28,7 +31,7 @@ pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 /// What went wrong.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Sets up colour, quiet and logs for this run.
+/// Sets up colour and quiet for this run.
 pub(crate) fn init(global: &Global) {
     let choice = match global.color {
         Color::Auto => anstream::ColorChoice::Auto,
@@ -37,11 +40,16 @@ pub(crate) fn init(global: &Global) {
     };
     choice.write_global();
     QUIET.get_or_init(|| global.quiet);
-    if global.verbose >= 2 {
-        let filter = tracing_subscriber::EnvFilter::try_from_env("LOREWELL_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("lorewell=debug"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    }
+}
+
+/// Sets up logs, and traces where the command leaves some. Spans are for traces: before each line of a log they say too much.
+pub(crate) fn listen(global: &Global, traces: Option<&TraceStore>) {
+    let logs = (global.verbose >= 2).then(|| {
+        let filter = EnvFilter::try_from_env("LOREWELL_LOG")
+            .unwrap_or_else(|_| EnvFilter::new("lorewell=debug,lorewell::span=off"));
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter)
+    });
+    tracing_subscriber::registry().with(logs).with(traces.map(TraceStore::layer)).init();
 }
 
 /// Tells whether only results and errors are wanted.

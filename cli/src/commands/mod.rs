@@ -19,6 +19,7 @@ mod search;
 mod show;
 mod spot;
 mod status;
+mod trace;
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,8 @@ use crate::brain::{self, Brain};
 use crate::config::Config;
 use crate::exit::{Exit, Misuse, without_number};
 use crate::folders::Folders;
-use crate::output::plain;
+use crate::output::{self, plain};
+use crate::traces::{self, is_stopped, traced};
 
 /// What every command works with.
 #[derive(Debug)]
@@ -72,6 +74,10 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         crate::output::line(WELCOME)?;
         return Ok(Exit::Done);
     };
+    let is_traced = matches!(command, Command::Ask(_) | Command::Run(_) | Command::Chat(_));
+    if !is_traced {
+        output::listen(&args.global, None);
+    }
     // These work whatever state the configuration is in.
     match command {
         Command::Completions { shell } => return manual::completions(shell),
@@ -90,11 +96,21 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         | Command::Show { .. }
         | Command::Ls { .. }
         | Command::Status { .. }
+        | Command::Trace { .. }
         | Command::Rm { .. } => {}
     }
     let named = named(&args.global, &command)?;
     let session = Session::start(args.global, named.as_deref())?;
-    runtime()?.block_on(dispatch(session, command))
+    runtime()?.block_on(async {
+        if !is_traced {
+            return dispatch(session, command).await;
+        }
+        let traces = traces::open(&session).await;
+        output::listen(&session.global, traces.as_ref());
+        let ended = dispatch(session, command).await;
+        traces::close(traces).await;
+        ended
+    })
 }
 
 /// Returns the brain that is asked for by name. `ask --in` has a brain of its own: that counts more than the
@@ -114,12 +130,13 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         Command::Init { dir } => init::run(&session, &dir).await,
         Command::Ingest(args) => ingest::run(&session, args).await,
         Command::Search(args) => search::run(&session, args).await,
-        Command::Ask(args) => ask::run(session, args).await,
+        Command::Ask(args) => traced("ask", None, is_stopped, ask::run(session, args)).await,
         Command::Show { reference, context, open } => show::run(&session, &reference, context, open).await,
         Command::Ls { glob } => list::run(&session, glob.as_deref()).await,
         Command::Status { problems } => status::run(&session, problems).await,
         Command::Rm { paths } => remove::run(&session, &paths).await,
-        Command::Run(args) => run::run(&session, args).await,
+        Command::Run(args) => traced("run", None, is_stopped, run::run(&session, args)).await,
+        Command::Trace { command } => trace::run(&session, command).await,
         Command::Model { command } => model::run(&session, command).await,
         Command::Chat(args) => chat::run(&session, args).await,
         Command::Config { .. }

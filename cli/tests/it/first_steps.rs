@@ -32,8 +32,8 @@ fn help_lists_the_commands() {
     let place = Place::empty();
     let help = place.ok("--help");
     for command in [
-        "init", "ingest", "search", "ask", "run", "chat", "show", "ls", "status", "rm", "model", "key", "doctor",
-        "config",
+        "init", "ingest", "search", "ask", "run", "chat", "show", "ls", "status", "rm", "model", "key", "trace",
+        "doctor", "config",
     ] {
         let run = place.ok(&format!("{command} --help"));
         assert!(help.stdout.contains(&format!("\n  {command}  ")), "`{command}` is not in {}", help.stdout);
@@ -68,6 +68,7 @@ Commands:
                alone
   model        Choose among models, and try them
   key          Keep the keys of providers, for this account alone
+  trace        Look at what commands did, step by step: times, tokens, cost
   doctor       Check that everything works, and say how to fix what does not
   config       Show settings and where they come from
   completions  Print a completion script for a shell

@@ -26,4 +26,5 @@ mod readme;
 mod running;
 mod settings;
 mod sources;
+mod traces;
 mod upkeep;

@@ -11,10 +11,17 @@ use crate::output::{self, DIM, note, paint};
 use crate::pace::Pace;
 use crate::sessions::{Answered, Turn};
 use crate::spent::Spent;
+use crate::traces::traced;
 
 impl Chat<'_> {
-    /// Lets the model answer the conversation so far.
+    /// Lets the model answer the conversation so far; each answer is a trace.
     pub(super) async fn answer(&mut self) -> Result<Next> {
+        let name = self.conversation.name.clone();
+        let is_stopped = |next: &Next| matches!(next, Next::End(Exit::Interrupted));
+        traced("chat", Some(&name), is_stopped, self.answer_within()).await
+    }
+
+    async fn answer_within(&mut self) -> Result<Next> {
         self.interrupts.forget();
         let request = Request::new(self.conversation.messages());
         let mut screen = Screen::new(self.is_interactive);
