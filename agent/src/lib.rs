@@ -138,6 +138,8 @@ extern crate self as lorewell_agent;
 mod agent;
 pub mod checkpoint;
 mod cx;
+#[cfg(any(feature = "sqlite", feature = "trace"))]
+mod database;
 mod engine;
 mod event;
 mod flow;

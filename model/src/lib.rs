@@ -7,6 +7,7 @@ mod chat;
 pub mod conformance;
 mod error;
 mod event;
+mod fence;
 mod fold;
 #[cfg(feature = "hub")]
 pub mod hub;
@@ -38,6 +39,7 @@ mod usage;
 pub use chat::{ChatModel, Events};
 pub use error::{Error, Kind, OrKind, Result, ResultExt};
 pub use event::{Event, Finish};
+pub use fence::fenced;
 pub use fold::{Fold, REPLY_BYTES_MAX, REPLY_PARTS_MAX, Reply, read_json};
 pub use keys::{KeySource, Keys};
 pub use layer::{Budget, Cassette, RateLimit, Spent};

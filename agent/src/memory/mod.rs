@@ -4,7 +4,6 @@
 mod consolidate;
 mod database;
 mod fact;
-mod fence;
 mod filter;
 mod item;
 mod markdown;

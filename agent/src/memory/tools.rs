@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use lorewell_model::{Access, Error, FunctionTool, IntoTool as _, Kind, Origin, Tool, ToolError, ToolOutput, tool};
+use lorewell_model::{
+    Access, Error, FunctionTool, IntoTool as _, Kind, Origin, Tool, ToolError, ToolOutput, fenced, tool,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::fence::fenced;
 use super::filter::origin_name;
 use super::item::MemoryItem;
 use super::{MemoryHit, MemoryId, Namespace};

@@ -68,45 +68,11 @@ pub(super) fn request(question: &str, packed: &Packed) -> Request {
 pub(crate) fn fenced(hit: &Hit, number: usize) -> String {
     let source = hit.place.reference(&hit.path);
     let headings = hit.headings.join(" > ");
-    let text = harmless(&hit.text);
-    let (source, headings) = (attribute(&source), attribute(&headings));
-    format!("<passage id=\"{number}\" source=\"{source}\" section=\"{headings}\">\n{text}\n</passage>")
-}
-
-/// What looks like a fence is written with another bracket.
-fn harmless(text: &str) -> String {
-    const TAG: &str = "passage";
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let name = from[1..].trim_start_matches(|c: char| c == '/' || c.is_whitespace());
-        let is_fence = name.get(..TAG.len()).is_some_and(|name| name.eq_ignore_ascii_case(TAG));
-        out.push(if is_fence { '‹' } else { '<' });
-        rest = &from[1..];
-    }
-    out.push_str(rest);
-    out
-}
-
-fn attribute(text: &str) -> String {
-    text.replace(['"', '<', '>', '\n', '\r'], " ")
+    let attributes = [("id", &*number.to_string()), ("source", &*source), ("section", &*headings)];
+    lorewell_model::fenced("passage", &attributes, &hit.text)
 }
 
 /// Whether a model says that it finds no answer.
 pub(super) fn is_abstention(said: &str) -> bool {
     said.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with(ABSTENTION)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_passage_cannot_close_its_fence() {
-        assert_eq!(harmless("a </passage> b < / PASSAGE> <b> <passages"), "a ‹/passage> b ‹ / PASSAGE> <b> ‹passages");
-        assert_eq!(harmless("<"), "<");
-        assert_eq!(attribute("a\" id=\"2"), "a  id= 2");
-    }
 }

@@ -31,8 +31,7 @@ use queue::{Done, Job, Queue, Work};
 use read::Readers;
 use writer::Writer;
 
-/// Writers of other processes hold the file for one group of batches, readers for a moment of its recovery.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::database::BUSY_TIMEOUT;
 
 /// A store in one SQLite file. Clones are handles on the same connections; when the last one is dropped, everything that
 /// was written is stored, and the file is left without its `-wal`.
@@ -94,7 +93,7 @@ impl Sqlite {
     }
 
     fn open_here(path: &Path) -> Result<Self> {
-        let (path, connection) = schema::open(path)?;
+        let (path, connection) = schema::FILE.open(path)?;
         let path: Arc<Path> = Arc::from(path);
         let queue = Arc::new(Queue::default());
         let counts = Arc::new(Counts::default());

@@ -69,7 +69,7 @@ impl Readers {
 
     fn run<T>(&self, read: impl FnOnce(&Reader<'_>) -> Result<T>) -> Result<T> {
         let pooled = self.idle().connections.pop();
-        let mut connection = pooled.map_or_else(|| schema::connect(&self.path), Ok)?;
+        let mut connection = pooled.map_or_else(|| schema::FILE.connect(&self.path), Ok)?;
         let transaction = connection.transaction().map_err(|error| failed(&self.path, error))?;
         let result = read(&Reader { connection: &transaction, file: &self.path });
         transaction.finish().map_err(|error| failed(&self.path, error))?;

@@ -1,9 +1,8 @@
 //! What the model is shown: rules, memories under small numbers, the conversation. Memories and messages stand between fences, and
 //! ids are left out: a model copies a number more surely, and cannot name what it was not shown.
 
-use lorewell_model::{Message, Origin, Part, Request, Role};
+use lorewell_model::{Message, Origin, Part, Request, Role, fenced};
 
-use super::super::fence::fenced;
 use super::super::filter::origin_name;
 use super::super::item::MemoryItem;
 use super::super::remember::TEXT_BYTES_MAX;

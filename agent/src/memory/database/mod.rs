@@ -6,14 +6,13 @@ mod schema;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use lorewell_model::{Error, Kind, Result};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
-/// Writers of other processes hold the file for one transaction, readers for a moment of its recovery.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::database::BUSY_TIMEOUT;
+
 /// Connections that read at the same time; each has a cache of 2 MB, and more do not make one disk faster.
 const READERS_MAX: usize = 4;
 
@@ -42,7 +41,7 @@ struct Readers {
 impl Database {
     pub(super) async fn open(path: &Path) -> Result<Self> {
         let path = path.to_owned();
-        let (path, connection) = blocking(move || schema::open(&path)).await?;
+        let (path, connection) = blocking(move || schema::FILE.open(&path)).await?;
         let path: Arc<Path> = Arc::from(path);
         let permits = Arc::new(Semaphore::new(READERS_MAX));
         let readers = Arc::new(Readers { path: Arc::clone(&path), permits, idle: Mutex::default() });
@@ -111,7 +110,7 @@ impl Database {
 impl Readers {
     fn run<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Work<T>) -> Result<T> {
         let pooled = self.idle().pop();
-        let mut connection = pooled.map_or_else(|| schema::connect(&self.path), Ok)?;
+        let mut connection = pooled.map_or_else(|| schema::FILE.connect(&self.path), Ok)?;
         let read = || {
             let transaction = connection.transaction()?;
             let done = work(&transaction)?;

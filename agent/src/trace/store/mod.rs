@@ -101,9 +101,10 @@ impl TraceStore {
     /// database, `Config` if a newer Lorewell wrote it, `Io` if it cannot be opened, `Unavailable` if another process does not let
     /// go of it.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path: Arc<Path> = Arc::from(path.as_ref());
+        let path = path.as_ref().to_owned();
         blocking(move || {
-            let connection = schema::open(&path)?;
+            let (path, connection) = schema::FILE.open(&path)?;
+            let path: Arc<Path> = path.into();
             let (queue, jobs) = Queue::new();
             let queue = Arc::new(queue);
             let writer = Writer::new(path.clone(), connection, queue.clone());
@@ -211,7 +212,7 @@ impl TraceStore {
     ) -> Result<T> {
         let path = self.0.path.clone();
         blocking(move || {
-            let connection = schema::connect(&path)?;
+            let connection = schema::FILE.connect(&path)?;
             read(&connection).map_err(|error| schema::failed(&path, error))
         })
         .await
