@@ -1,6 +1,8 @@
 //! Calls that a person has to approve: which ones, what the person is shown, what may be answered, how far an answer goes.
 
-use lorewell_model::{Access, Origin, ToolCall};
+use std::collections::BTreeSet;
+
+use lorewell_model::{Access, Origin, Tool, ToolCall};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -75,19 +77,20 @@ impl From<Answer> for Decision {
     }
 }
 
-/// How far an approval goes. All of them end with the thread.
+/// How far an approval goes. All of them end with the thread and when the tool changes, and none decides about other calls of
+/// the same answer, which are asked about by themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ApprovalScope {
-    /// This one call.
+    /// This one call. If its arguments are changed, whatever is said holds for the changed ones.
     #[default]
     Once,
     /// Calls of this tool with exactly these arguments.
     Call,
-    /// All calls of this tool.
+    /// All calls of this tool, until the run reads untrusted text of a kind that it had not read when this was said.
     Tool,
-    /// All calls of this tool until then, in seconds since 1970.
+    /// The same until then, in seconds since 1970.
     Until(u64),
 }
 
@@ -95,77 +98,104 @@ pub enum ApprovalScope {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     tool: String,
+    /// What the tool was then: one that has changed since is another tool.
+    #[serde(default)]
+    definition: String,
     /// The arguments it is bound to, in their canonical form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arguments: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<u64>,
-    /// Whether it was given while the person knew that the run had read untrusted text.
-    is_guarded: bool,
+    /// Where what the run had read came from, as the person was told.
+    #[serde(default)]
+    has_read: BTreeSet<Origin>,
 }
 
 impl Grant {
-    /// Makes the grant of a decision, if it goes beyond one call.
-    pub(super) fn of(call: &ToolCall, decision: &Decision, why: Why) -> Option<Self> {
-        let (tool, is_guarded) = (call.name.clone(), why == Why::Guarded);
-        let grant = Self { tool, arguments: None, until: None, is_guarded };
+    /// Makes the grant of a decision about a call that is made, if it goes beyond it.
+    pub(super) fn of(asked: &Asked<'_>, decision: &Decision) -> Option<Self> {
+        let (tool, definition) = (asked.call.name.clone(), asked.definition());
+        let grant = Self { tool, definition, arguments: None, until: None, has_read: asked.has_read.clone() };
         match decision.scope {
             _ if !decision.approve => None,
             ApprovalScope::Once => None,
-            ApprovalScope::Call => Some(Self { arguments: Some(canonical(&call.arguments_json)), ..grant }),
+            ApprovalScope::Call => Some(Self { arguments: Some(canonical(&asked.call.arguments_json)), ..grant }),
             ApprovalScope::Tool => Some(grant),
             ApprovalScope::Until(until) => Some(Self { until: Some(until), ..grant }),
         }
     }
 
-    /// Tells whether a call that needs approval for a reason has it by this grant.
-    pub(super) fn covers(&self, call: &ToolCall, why: Why, now: u64) -> bool {
-        let is_bound = self.arguments.is_some();
-        let fits = self.arguments.as_ref().is_none_or(|arguments| *arguments == canonical(&call.arguments_json));
-        // In a run that may have been led astray, only an approval of these very arguments stands, or one given knowingly.
-        let is_safe = why != Why::Guarded || is_bound || self.is_guarded;
-        self.tool == call.name && fits && is_safe && self.until.is_none_or(|until| now < until)
+    /// Tells whether a call has its approval by this grant.
+    pub(super) fn covers(&self, asked: &Asked<'_>, now: u64) -> bool {
+        let is_same = self.tool == asked.call.name && self.definition == asked.definition();
+        let fits = self.arguments.as_ref().is_none_or(|bound| *bound == canonical(&asked.call.arguments_json));
+        // What the run has read since may have led it astray: then only an approval of these very arguments stands.
+        let is_known = self.arguments.is_some() || self.has_read.is_superset(asked.has_read);
+        is_same && fits && is_known && self.until.is_none_or(|until| now < until)
     }
 }
 
-/// Why a call needs approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
-    /// Of what its tool may touch.
-    Declared,
-    /// Because the run has read what nobody vouches for.
-    Guarded,
-    /// Because a middleware wants it.
-    Wanted,
+/// A call that may need approval.
+pub(super) struct Asked<'a> {
+    pub(super) tool: &'a dyn Tool,
+    pub(super) call: &'a ToolCall,
+    /// What the tool is given.
+    pub(super) arguments: &'a Value,
+    /// Whose texts the run has read that nobody vouches for.
+    pub(super) has_read: &'a BTreeSet<Origin>,
 }
 
-impl Why {
-    /// Says whether a call needs approval.
-    pub(super) fn of(access: Access, allowed: Access, has_read_untrusted: bool) -> Option<Self> {
-        if has_read_untrusted && access.meets(GUARDED) {
-            return Some(Self::Guarded);
+impl Asked<'_> {
+    /// Says whether it needs approval, where tools may touch this without.
+    pub(super) fn needs_approval(&self, allowed: Access) -> bool {
+        let access = access(self.tool);
+        let is_guarded = !self.has_read.is_empty() && access.meets(GUARDED);
+        is_guarded || access.without(allowed).meets(ASKED)
+    }
+
+    /// What a person is shown. It is made here, of the call as it is made, and never of what the model says about it.
+    pub(super) fn prompt(&self) -> Value {
+        let mut prompt = json!({
+            "kind": "approval",
+            "tool": self.call.name,
+            "arguments": self.arguments,
+            "access": access(self.tool).to_string(),
+        });
+        if !self.has_read.is_empty() {
+            prompt["has_read"] = json!(self.has_read);
         }
-        access.without(allowed).meets(ASKED).then_some(Self::Declared)
+        prompt
+    }
+
+    /// What the question is called: an answer to it is none to a question about anything else.
+    pub(super) fn digest(&self) -> String {
+        digest(&[&self.prompt().to_string(), &self.definition()])
+    }
+
+    /// What the tool is, to know it again.
+    fn definition(&self) -> String {
+        let origin = format!("{:?}", self.tool.origin());
+        digest(&[&json!(self.tool.spec()).to_string(), &self.tool.access().to_string(), &origin])
     }
 }
 
-/// What a person is shown. It is made here, of the call itself, and never of what the model says about it.
-pub(super) fn prompt(call: &ToolCall, access: Access, why: Why, origins: &[Origin]) -> Value {
-    let arguments = serde_json::from_str(&call.arguments_json).unwrap_or_else(|_| Value::from(&*call.arguments_json));
-    let mut prompt = json!({
-        "kind": "approval",
-        "tool": call.name,
-        "arguments": arguments,
-        "access": access.to_string(),
-    });
-    if why == Why::Guarded {
-        prompt["has_read"] = json!(origins);
+/// What a tool may touch. Whoever wrote it learns what it is called with, whatever it declares.
+fn access(tool: &dyn Tool) -> Access {
+    if tool.origin().is_trusted() { tool.access() } else { tool.access() | Access::NETWORK }
+}
+
+/// A hash of texts, as a name.
+pub(super) fn digest(texts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
     }
-    prompt
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 /// JSON with its fields in order, so that the same arguments are the same text.
-fn canonical(arguments: &str) -> String {
+pub(super) fn canonical(arguments: &str) -> String {
     fn sorted(value: Value) -> Value {
         match value {
             Value::Object(fields) => {

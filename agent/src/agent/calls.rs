@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
-use super::approval::{Answer, Decision, Grant, Why, prompt};
+use super::approval::{Answer, Asked, Decision, Grant};
 use super::host::{Asking, Host};
 use super::middleware::Verdict;
 use super::turn::Turn;
 use super::{Chat, Inner, span};
 use crate::cx::Cx;
 
+/// Calls that one answer may have: several times what a model asks for at once that has a plan.
+const CALLS_MAX: usize = 128;
 /// Tools that touch this bring what others wrote.
 const FOREIGN: Access = Access::READ.or(Access::NETWORK).or(Access::EXECUTE);
 
@@ -34,6 +36,9 @@ const FOREIGN: Access = Access::READ.or(Access::NETWORK).or(Access::EXECUTE);
 struct Made {
     result: ToolResult,
     origin: Origin,
+    /// What agents inside the call have read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    has_read: BTreeSet<Origin>,
     /// With what graphs inside the call have spent.
     #[serde(default)]
     spent: Spent,
@@ -51,7 +56,8 @@ pub(super) struct Results {
 impl Made {
     /// One that was not made, and what the model is told of it.
     fn not(call: &ToolCall, told: String, origin: Origin) -> Self {
-        Self { result: ToolResult::failed(call, told), origin, spent: Spent::default(), ends_turn: false }
+        let (has_read, spent) = (BTreeSet::new(), Spent::default());
+        Self { result: ToolResult::failed(call, told), origin, has_read, spent, ends_turn: false }
     }
 }
 
@@ -66,7 +72,8 @@ pub(super) struct Calls<'a> {
 
 /// What has become of a call before it is made.
 enum Begun {
-    Ready(Ready),
+    /// It can be made. By what a person has said of it, later ones can too.
+    Ready(Ready, Option<Grant>),
     /// It is not made.
     Over(Made),
     /// A person is asked.
@@ -83,14 +90,23 @@ struct Ready {
     note: Option<String>,
 }
 
+impl Ready {
+    fn asked<'a>(&'a self, has_read: &'a BTreeSet<Origin>) -> Asked<'a> {
+        Asked { tool: &*self.tool, call: &self.call, arguments: &self.arguments, has_read }
+    }
+}
+
 impl Calls<'_> {
     /// Makes them all, and returns their results in order.
-    pub(super) async fn make(mut self, calls: &[ToolCall]) -> Result<Results> {
+    pub(super) async fn make(self, calls: &[ToolCall]) -> Result<Results> {
         let mut made: Vec<Option<Made>> = vec![None; calls.len()];
-        let (mut now, asking) = (Vec::new(), Arc::new(Asking::default()));
+        let (mut now, mut grants, asking) = (Vec::new(), Vec::new(), Arc::new(Asking::default()));
         for (index, call) in calls.iter().enumerate() {
             match self.begin(index, call, &asking).await? {
-                Begun::Ready(ready) => now.push(ready),
+                Begun::Ready(ready, grant) => {
+                    now.push(ready);
+                    grants.extend(grant);
+                }
                 Begun::Over(over) => made[index] = Some(over),
                 Begun::Asks => {}
             }
@@ -100,7 +116,10 @@ impl Calls<'_> {
         if asking.ask(self.cx.task()) {
             std::future::pending::<()>().await;
         }
-        self.has_read.extend(made.iter().flatten().map(|made| made.origin).filter(|origin| !origin.is_trusted()));
+        // Only now: what is said of one call of an answer decides nothing about the others, which are asked about too.
+        self.grants.extend(grants);
+        let read = made.iter().flatten().flat_map(|made| made.has_read.iter().copied().chain([made.origin]));
+        self.has_read.extend(read.filter(|origin| !origin.is_trusted()));
         let end_turn = made.iter().flatten().any(|made| made.ends_turn);
         let results = made.into_iter().map(|made| made.map(|made| made.result)).collect::<Option<Vec<_>>>();
         let results = results.ok_or_else(|| Error::new(Kind::Internal, "a call has no result"))?;
@@ -108,28 +127,37 @@ impl Calls<'_> {
     }
 
     /// Finds out whether a call can be made.
-    async fn begin(&mut self, index: usize, call: &ToolCall, asking: &Asking) -> Result<Begun> {
+    async fn begin(&self, index: usize, call: &ToolCall, asking: &Asking) -> Result<Begun> {
         let over = |told, origin| Ok(Begun::Over(Made::not(call, told, origin)));
+        if index >= CALLS_MAX {
+            return over(
+                format!("not made: an answer may have {CALLS_MAX} calls; make fewer at once"),
+                Origin::Developer,
+            );
+        }
         let ready = match self.ready(index, call.clone()) {
             Ok(ready) => ready,
             Err(told) => return over(told, Origin::Developer),
         };
-        let verdict = match self.verdict(&ready).await? {
+        let verdict = match self.verdict(&ready, "").await? {
             Verdict::Refuse(told) => return over(told, Origin::Developer),
             verdict => verdict,
         };
-        let Some(why) = self.needs_approval(&ready, &verdict) else { return Ok(Begun::Ready(ready)) };
-        let name = format!("approve {}.{index}", self.turn.steps());
+        let asked = ready.asked(self.has_read);
+        if !self.needs_approval(&asked, &verdict) {
+            return Ok(Begun::Ready(ready, None));
+        }
+        let name = format!("approve {}.{index} {}", self.turn.steps(), asked.digest());
         let Some(answer) = self.cx.task().answer_named(&name) else {
-            let origins: Vec<Origin> = self.has_read.iter().copied().collect();
-            let prompt = prompt(call, ready.tool.access(), why, &origins);
-            asking.later(index, name, prompt, schemars::schema_for!(Answer).to_value());
+            asking.later(index, name, asked.prompt(), schemars::schema_for!(Answer).to_value());
             return Ok(Begun::Asks);
         };
         let decision: Decision = serde_json::from_value::<Answer>(answer)?.into();
-        self.grants.extend(Grant::of(call, &decision, why));
-        match self.decided(ready, decision) {
-            Ok(ready) => Ok(Begun::Ready(ready)),
+        match self.decided(ready, &decision).await? {
+            Ok(ready) => {
+                let grant = Grant::of(&ready.asked(self.has_read), &decision);
+                Ok(Begun::Ready(ready, grant))
+            }
             Err(told) => over(told, Origin::User),
         }
     }
@@ -147,12 +175,12 @@ impl Calls<'_> {
         Ok(Ready { index, tool: tool.clone(), call, arguments, note: None })
     }
 
-    /// Asks what stands around the tools.
-    async fn verdict(&self, ready: &Ready) -> Result<Verdict> {
+    /// Asks what stands around the tools. `occasion` tells apart the times that one call is asked about.
+    async fn verdict(&self, ready: &Ready, occasion: &str) -> Result<Verdict> {
         if self.agent.around.is_empty() {
             return Ok(Verdict::Go);
         }
-        let name = format!("verdict {}.{}", self.turn.steps(), ready.index);
+        let name = format!("verdict {}.{}{occasion}", self.turn.steps(), ready.index);
         let asked = self.cx.effect(&name, async |_| {
             let mut verdict = Verdict::Go;
             for around in self.agent.around.iter() {
@@ -163,26 +191,35 @@ impl Calls<'_> {
         asked.await
     }
 
-    fn needs_approval(&self, ready: &Ready, verdict: &Verdict) -> Option<Why> {
-        let why = Why::of(ready.tool.access(), self.agent.allowed, !self.has_read.is_empty());
-        let why = why.or_else(|| (*verdict == Verdict::Ask).then_some(Why::Wanted))?;
+    /// Says whether a person has to decide about a call, and has not done so before.
+    fn needs_approval(&self, asked: &Asked<'_>, verdict: &Verdict) -> bool {
+        if *verdict != Verdict::Ask && !asked.needs_approval(self.agent.allowed) {
+            return false;
+        }
         let now = self.cx.now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let is_granted = self.grants.iter().any(|grant| grant.covers(&ready.call, why, now));
-        (!is_granted).then_some(why)
+        !self.grants.iter().any(|grant| grant.covers(asked, now))
     }
 
     /// Turns what a person decided into a call, or into what the model is told.
-    fn decided(&self, ready: Ready, decision: Decision) -> Result<Ready, String> {
+    async fn decided(&self, ready: Ready, decision: &Decision) -> Result<Result<Ready, String>> {
         if !decision.approve {
-            let reason = decision.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            return Err(format!(
+            let reason = decision.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            return Ok(Err(format!(
                 "a person has declined this call{reason}. Do not try to reach the same by other means."
-            ));
+            )));
         }
-        let Some(arguments) = decision.arguments else { return Ok(ready) };
+        let Some(arguments) = &decision.arguments else { return Ok(Ok(ready)) };
         let call = ToolCall { arguments_json: arguments.to_string(), ..ready.call };
         let note = Some(format!("(a person has changed the arguments to {arguments})"));
-        Ok(Ready { note, ..self.ready(ready.index, call)? })
+        let edited = match self.ready(ready.index, call) {
+            Ok(edited) => Ready { note, ..edited },
+            Err(told) => return Ok(Err(told)),
+        };
+        // What stands around the tools has not seen these arguments.
+        Ok(match self.verdict(&edited, " edited").await? {
+            Verdict::Refuse(told) => Err(told),
+            Verdict::Go | Verdict::Ask => Ok(edited),
+        })
     }
 
     /// Makes calls side by side.
@@ -194,6 +231,7 @@ impl Calls<'_> {
             step: self.turn.steps(),
             index,
             has_read: has_read.clone(),
+            read: Arc::default(),
             spent: Arc::default(),
         };
         let mut running: FuturesUnordered<_> =
@@ -246,7 +284,7 @@ impl Calls<'_> {
     async fn told(&self, ready: Ready, key: String, host: Host) -> Result<Made> {
         let Ready { call, tool, arguments, note, .. } = ready;
         self.cx.tool_call(&call.id, &call.name, &arguments).await;
-        let inside = host.spent.clone();
+        let (inside, read) = (host.spent.clone(), host.read.clone());
         let cx = ToolCx::new(call.clone(), key).share(self.agent.shared.clone());
         let unsaid = if tool.access().meets(FOREIGN) { Origin::Tool } else { Origin::Developer };
         let mut ends_turn = false;
@@ -279,7 +317,8 @@ impl Calls<'_> {
         }
         let mut spent = std::mem::take(&mut *inside.lock().unwrap_or_else(PoisonError::into_inner));
         spent.calls += 1;
-        Ok(Made { result, origin, spent, ends_turn })
+        let has_read = std::mem::take(&mut *read.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Made { result, origin, has_read, spent, ends_turn })
     }
 }
 

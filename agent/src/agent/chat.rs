@@ -19,7 +19,8 @@ pub struct Chat {
     /// Approvals that hold for more than one call.
     #[reduce(append)]
     pub grants: Vec<Grant>,
-    /// Where texts came from that it has read and nobody vouches for.
+    /// Where texts came from that it has read and nobody vouches for. Whoever puts such a text into what a person says adds to
+    /// this: `Chat::say(..).has_read([Origin::Document])`.
     #[reduce(merge)]
     pub has_read: BTreeSet<Origin>,
     /// What stands for the beginning of the conversation, where the model is not shown all of it.

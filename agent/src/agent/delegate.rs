@@ -87,8 +87,10 @@ impl Agent {
         let call = move |cx: ToolCx, Task { task }: Task| {
             let agent = agent.clone();
             async move {
-                let has_read = cx.caller::<Host>().map(|host| host.has_read().clone()).unwrap_or_default();
-                let chat = run(&cx, &agent.flow()?, Chat::say(task).has_read(has_read).into()).await?;
+                let chat = run(&cx, &agent.flow()?, Chat::say(task).into()).await?;
+                if let Some(host) = cx.caller::<Host>() {
+                    host.note_read(&chat.has_read);
+                }
                 if chat.finish == Some(Finish::Refused) {
                     return Err(ToolError::failed("it declined to answer"));
                 }

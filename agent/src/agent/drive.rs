@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use lorewell_model::{
-    Budget, Error, Fold, Kind, Message, Messages, Model, OutputSchema, Reply, Request, Result, Spent, ToolCall,
-    ToolResult,
+    Budget, Error, Fold, Kind, Message, Messages, Model, Origin, OutputSchema, Part, Reply, Request, Result, Role,
+    Spent, ToolCall, ToolResult,
 };
 use lorewell_model::{Event as Said, ToolChoice, ToolSpec};
 use schemars::JsonSchema;
@@ -72,6 +72,8 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
     let mut summary = state.summary.clone();
     let (mut grants, mut has_read) = (state.grants.clone(), state.has_read.clone());
     has_read.extend(agent.tools.origins());
+    has_read.extend(&cx.task().limits.has_read);
+    has_read.extend(state.messages.iter().filter_map(brings));
     let granted = grants.len();
     let by_tool = form.as_ref().filter(|_| !agent.tools.is_empty());
     let asked = asked(&agent, form.as_ref(), by_tool);
@@ -83,6 +85,7 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
                 let mut request = asked.clone();
                 request.messages = turn.messages().clone();
                 let reply = reply(&agent, &cx, &turn, request).await?;
+                has_read.extend(looked_up(&reply));
                 turn.model_said(reply);
             }
             Next::Tools(calls) => {
@@ -140,6 +143,18 @@ fn begun(agent: &Inner, chat: &Chat) -> Turn {
     let messages: Messages = system.chain(summary).chain(said.iter().cloned()).collect();
     let turn = Turn::new(messages, agent.steps_max);
     if is_folded { turn.folded() } else { turn }
+}
+
+/// What a message brings that the person has not written: instructions may hide in pictures and documents too.
+fn brings(message: &Message) -> Option<Origin> {
+    let is_foreign = |part: &Part| matches!(part, Part::Image(_) | Part::File(_));
+    (message.role == Role::User && message.parts.iter().any(is_foreign)).then_some(Origin::Document)
+}
+
+/// What a provider has read for an answer with tools of its own, which nobody here sees.
+fn looked_up(reply: &Reply) -> Option<Origin> {
+    let is_foreign = |part: &Part| matches!(part, Part::Citation(_) | Part::Opaque(_));
+    reply.message.parts.iter().any(is_foreign).then_some(Origin::Web)
 }
 
 /// Takes the beginning of the conversation out of sight if the window is full.

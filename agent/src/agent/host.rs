@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use lorewell_model::{Error, Kind, Origin, Result, Spent, ToolCall, ToolHost};
 use serde_json::{Value, json};
 
+use super::approval::digest;
 use crate::cx::{Ended, Inner, TaskScope, run_call};
 use crate::engine::Begin;
 use crate::event::{EventKind, Gate};
@@ -30,6 +31,8 @@ pub(super) struct Host {
     pub(super) index: usize,
     /// Whose texts the run has read that nobody vouches for.
     pub(super) has_read: Arc<BTreeSet<Origin>>,
+    /// What agents inside the call have read.
+    pub(super) read: Arc<Mutex<BTreeSet<Origin>>>,
     /// What graphs inside the call have spent.
     pub(super) spent: Arc<Mutex<Spent>>,
 }
@@ -110,18 +113,19 @@ impl Host {
         std::future::pending().await
     }
 
-    /// Whose texts the run has read that nobody vouches for.
-    pub(super) fn has_read(&self) -> &BTreeSet<Origin> {
-        &self.has_read
+    /// Notes what an agent inside the call has read.
+    pub(super) fn note_read(&self, origins: &BTreeSet<Origin>) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).extend(origins);
     }
 
     /// Runs a graph within the call, with checkpoints of its own: when the call is made again, it goes on where it was. Its
-    /// questions are asked as questions of the thread, together with those of the calls beside it.
+    /// questions are asked as questions of the thread, together with those of the calls beside it. What the agent has read that
+    /// calls, the agents of the graph count as read.
     pub(super) async fn run<S: State>(&self, tool: &str, flow: &Flow<S>, input: Input<S>) -> Result<Arc<S>> {
         // One that keeps its state is the same in all calls of its tool.
         let call = format!("call-{}-{}", self.step, self.index);
         let place = if flow.keeps() { format!("tool-{tool}") } else { call.clone() };
-        match run_call(&self.task, flow, Begin::Input(input), Call::Named(place), &call).await? {
+        match run_call(&self.task, flow, Begin::Input(input), Call::Named(place), &call, &self.has_read).await? {
             Inner::Ended(Ended { parent: Some(_), .. }) => {
                 let message = "the graph gave a command to the graph around it, and there is none: a tool runs it";
                 Err(Error::new(Kind::BadOutput, message))
@@ -156,17 +160,23 @@ impl ToolHost for Host {
     }
 
     async fn ask(&self, call: &ToolCall, prompt: &str, schema: Value) -> Result<Value> {
-        let name = {
+        let nth = {
             let mut asked = self.asking.asked();
             let count = asked.counts.entry(self.index).or_default();
             *count += 1;
-            format!("ask {} {}", call.id, *count - 1)
+            *count - 1
         };
+        let mut shown = json!({"kind": "question", "tool": call.name, "text": prompt});
+        if !self.has_read.is_empty() {
+            shown["has_read"] = json!(*self.has_read);
+        }
+        // The id of a call is the model's choice, so it names nothing here; and a text that has changed is another question.
+        let digest = digest(&[&shown.to_string(), &schema.to_string(), &call.arguments_json]);
+        let name = format!("ask {}.{} {nth} {digest}", self.step, self.index);
         if let Some(answer) = self.task.answer_named(&name) {
             return Ok(answer);
         }
-        let prompt = json!({"kind": "question", "tool": call.name, "text": prompt});
-        self.wait(Waits::Own { name, prompt, schema }).await
+        self.wait(Waits::Own { name, prompt: shown, schema }).await
     }
 }
 

@@ -158,7 +158,8 @@ impl Agent {
     }
 
     /// Lets tools touch this without approval. A run that has read what nobody vouches for still asks before it writes, runs
-    /// or sends anything: instructions may hide in such text.
+    /// or sends anything: instructions may hide in such text. That is what tools bring, files and pictures that a person sends
+    /// along, what the provider has looked up, and what [`Chat::has_read`] says besides.
     #[must_use]
     pub fn allow(self, access: Access) -> Self {
         self.with(|inner| inner.allowed = inner.allowed | access)

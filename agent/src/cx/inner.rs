@@ -1,9 +1,10 @@
 //! A graph that runs inside a task: driven to its end or its pause, its events passed on, its pause made the task's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use lorewell_model::{Error, Kind, Result, Spent};
+use lorewell_model::{Error, Kind, Origin, Result, Spent};
 
 use super::TaskScope;
 use crate::engine::{Begin, End, Engine, Persist};
@@ -34,7 +35,7 @@ pub(crate) enum Inner<C: State> {
 
 /// Runs a graph as the next one of a task; where it waits for a person, the task does.
 pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: Begin<C>) -> Result<Ended<C>> {
-    match run_call(task, flow, begin, task.next_call(), "").await? {
+    match run_call(task, flow, begin, task.next_call(), "", &BTreeSet::new()).await? {
         Inner::Ended(ended) => {
             task.spend_inside(ended.spent);
             Ok(ended)
@@ -47,13 +48,14 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
 }
 
 /// Runs a graph inside a task, until it ends or waits for a person. `occasion` tells apart the times that one task runs a graph
-/// which keeps its state.
+/// which keeps its state; `has_read` is what whoever calls it has read that nobody vouches for.
 pub(crate) async fn run_call<C: State>(
     task: &Arc<TaskScope>,
     flow: &Flow<C>,
     begin: Begin<C>,
     call: Call,
     occasion: &str,
+    has_read: &BTreeSet<Origin>,
 ) -> Result<Inner<C>> {
     // What the graph stores may depend on what was drawn before.
     task.before_effect().await?;
@@ -67,6 +69,7 @@ pub(crate) async fn run_call<C: State>(
     let mut limits = (*task.limits).clone();
     (limits.gates_before, limits.gates_after) = (Vec::new(), Vec::new());
     limits.loads |= !task.fresh;
+    limits.has_read.extend(has_read);
     if limits.persist == Persist::AtEnd {
         limits.persist = Persist::Each; // into what is staged
     }

@@ -13,10 +13,10 @@ mod simulator;
 mod task;
 mod weight;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use lorewell_model::{Error, Kind, Result, Spent};
+use lorewell_model::{Error, Kind, Origin, Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,6 +56,9 @@ pub(crate) struct Limits {
     pub(crate) listening: bool,
     /// Whether the whole state goes into the events too.
     pub(crate) states: bool,
+    /// What an agent has read that nobody vouches for, where a call of it runs the graph.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) has_read: BTreeSet<Origin>,
 }
 
 impl Default for Limits {
@@ -69,6 +72,7 @@ impl Default for Limits {
             loads: false,
             listening: false,
             states: false,
+            has_read: BTreeSet::new(),
         }
     }
 }

@@ -128,7 +128,7 @@ impl ToolCx {
     }
 
     /// Asks a person, and waits for the answer as long as it takes: what comes before it runs again when there is one, with
-    /// the same key.
+    /// the same key. The answer is to this text: if the tool comes back with another, that is asked anew.
     ///
     /// # Errors
     /// `Refused` where nobody can be asked; `BadInput` if the answer is no `T`, because the type has changed since it was

@@ -47,7 +47,9 @@ pub trait Tool: Send + Sync + 'static {
         ToolLimits::default()
     }
 
-    /// Returns who wrote its description. A run that reads what nobody vouches for asks before it does harm.
+    /// Returns who wrote it and its description. A run that reads what nobody vouches for asks before it does harm, and a call
+    /// of a tool that nobody vouches for counts as [`NETWORK`](Access::NETWORK), whatever it declares: whoever wrote it learns
+    /// the arguments.
     fn origin(&self) -> Origin {
         Origin::Developer
     }

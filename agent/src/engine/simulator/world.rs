@@ -262,6 +262,7 @@ impl World {
             loads: false,
             listening: dice.percent(50),
             states: dice.percent(30),
+            ..Limits::default()
         }
     }
 
