@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use lorewell_model::{Error, Kind, Price, Request, Result, Role, ToolCall};
 
+use super::approval::canonical;
 use super::middleware::{Middleware, Verdict};
 use super::turn::Turn;
 
@@ -100,7 +101,8 @@ impl LoopGuard {
     /// How often a call stands in answers right before this one, without one between that lacks it.
     fn repeats(turn: &Turn, call: &ToolCall, most: usize) -> usize {
         let answers = turn.added().iter().rev().filter(|message| message.role == Role::Assistant).skip(1).take(most);
-        let is_same = |other: &ToolCall| other.name == call.name && other.arguments_json == call.arguments_json;
+        let arguments = canonical(&call.arguments_json);
+        let is_same = |other: &ToolCall| other.name == call.name && canonical(&other.arguments_json) == arguments;
         answers.take_while(|message| message.tool_calls().any(is_same)).count()
     }
 }

@@ -58,8 +58,10 @@ impl Toolbox {
                 faults
                     .push(format!("`{name}` is no name of a tool: up to {NAME_CHARS_MAX} of a-z, A-Z, 0-9, `_`, `-`"));
             }
-            if self.names().take(index).any(|other| other == name) {
-                faults.push(format!("two tools are called `{name}`"));
+            match self.names().take(index).find(|other| alike(other) == alike(name)) {
+                Some(other) if other == name => faults.push(format!("two tools are called `{name}`")),
+                Some(other) => faults.push(format!("nobody can tell the tools `{other}` and `{name}` apart")),
+                None => {}
             }
             if entry.schema.is_none() {
                 faults.push(format!("the parameters of `{name}` are no JSON schema"));
@@ -70,6 +72,11 @@ impl Toolbox {
             false => Err(Error::new(Kind::Config, faults.join("; "))),
         }
     }
+}
+
+/// A name as someone sees it who only glances at it.
+fn alike(name: &str) -> String {
+    name.to_ascii_lowercase().replace('-', "_")
 }
 
 impl fmt::Debug for Toolbox {

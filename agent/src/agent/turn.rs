@@ -1,7 +1,9 @@
 //! The turn of an agent as a machine without input and output: what was said goes in, what is to be done next comes out. It is
 //! plain data, so a test can step it and a store can keep it.
 
-use lorewell_model::{Error, Finish, Kind, Message, Messages, Reply, Result, Role, ToolCall, ToolResult, Usage};
+use std::collections::HashSet;
+
+use lorewell_model::{Error, Finish, Kind, Message, Messages, Part, Reply, Result, Role, ToolCall, ToolResult, Usage};
 use serde::{Deserialize, Serialize};
 
 use super::window::tokens;
@@ -120,7 +122,8 @@ impl Turn {
     }
 
     /// Takes an answer of the model.
-    pub fn model_said(&mut self, reply: Reply) {
+    pub fn model_said(&mut self, mut reply: Reply) {
+        tell_apart(&mut reply.message);
         self.steps += 1;
         self.usage += reply.usage;
         self.calls = reply.message.tool_calls().cloned().collect();
@@ -230,5 +233,20 @@ impl Turn {
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+}
+
+/// Gives each call of an answer an id of its own: a model may choose the same for several, and by their ids calls are counted
+/// and results told apart.
+fn tell_apart(message: &mut Message) {
+    let mut ids = HashSet::new();
+    for (index, part) in message.parts.iter_mut().enumerate() {
+        let Part::ToolCall(call) = part else { continue };
+        if ids.contains(&call.id) {
+            call.id = format!("{}-{index}", call.id);
+        }
+        while !ids.insert(call.id.clone()) {
+            call.id.push('-');
+        }
     }
 }

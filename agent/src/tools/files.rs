@@ -105,7 +105,6 @@ impl Files {
             tools.push(self.tool("write_file", "Writes a text file, in the place of what it held.", write));
             tools.push(self.tool("edit_file", "Replaces a piece of a text file.", edit));
         }
-        let access = |name: &str| if matches!(name, "write_file" | "edit_file") { Access::WRITE } else { Access::READ };
         tools
             .into_iter()
             .map(|(name, tool)| Arc::new(tool.access(access(name)).into_tool(name)) as Arc<dyn Tool>)
@@ -119,15 +118,21 @@ impl Files {
         act: fn(&Dir, &A) -> Result<String, ToolError>,
     ) -> (&'static str, FunctionTool) {
         let root = self.root.clone();
+        // Those that write tell nothing of what stands in files.
+        let origin = if access(name) == Access::READ { Origin::Document } else { Origin::Developer };
         let made = tool(move |arguments: A| {
             let root = root.clone();
             async move {
                 let text = tokio::task::spawn_blocking(move || act(&root, &arguments)).await??;
-                Ok::<_, ToolError>(ToolOutput::text(text).origin(Origin::Document))
+                Ok::<_, ToolError>(ToolOutput::text(text).origin(origin))
             }
         });
         (name, made.description(description))
     }
+}
+
+fn access(name: &str) -> Access {
+    if matches!(name, "write_file" | "edit_file") { Access::WRITE } else { Access::READ }
 }
 
 fn list(root: &Dir, asked: &List) -> Result<String, ToolError> {
