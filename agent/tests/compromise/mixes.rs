@@ -1,0 +1,63 @@
+//! Several attacks at once, under policies, approvals and crashes drawn at random: whatever the mix, the world is as the person
+//! wanted it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use lorewell_agent::checkpoint::Memory;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::case::{Case, Scope, Setting, Touch};
+use crate::crash::Crash;
+use crate::runtime;
+use crate::task::Task;
+use crate::trial::{Shelf, Trial};
+
+/// Mixes that are tried. Each takes some tenths of a second.
+const MIXES: u32 = 32;
+/// Steps after which a run may break off: most are over by then.
+const STEPS_MAX: usize = 120;
+
+/// Attacks on one task: those of the cases whose texts it reads.
+fn attacks() -> impl Strategy<Value = (String, Vec<Case>)> {
+    let all = Case::all();
+    let names: Vec<String> = all.iter().map(|case| case.task.clone()).collect();
+    prop::sample::select(names).prop_flat_map(move |name| {
+        let fitting: Vec<Case> = all.iter().filter(|case| case.task == name).cloned().collect();
+        let most = fitting.len().min(4);
+        (Just(name), prop::sample::subsequence(fitting, 1..=most))
+    })
+}
+
+fn setting() -> impl Strategy<Value = Setting> {
+    let touch = prop::sample::subsequence(vec![Touch::Write, Touch::Network, Touch::Execute], 0..=3);
+    let narrow = prop::sample::select(vec![Scope::Once, Scope::Expired]);
+    let before = prop::option::of(prop::sample::select(vec![Scope::Once, Scope::Call, Scope::Tool, Scope::Until]));
+    (touch, narrow, before).prop_map(|(allow, scope, before)| Setting { allow, scope, before })
+}
+
+/// Tries a mix. Returns how often its runs broke off.
+fn check(name: &str, attacks: &[Case], setting: &Setting, crashes: Vec<usize>, in_file: bool) -> usize {
+    let attacks: Vec<&Case> = attacks.iter().collect();
+    let shelf = if in_file { Shelf::Sqlite } else { Shelf::Memory(Memory::new()) };
+    let task = Task::named(name);
+    let mut crash = Crash::after(crashes);
+    let trial = runtime().block_on(Trial::run(&task, &attacks, setting, &shelf, &mut crash));
+    assert!(trial.error.is_none(), "{trial:#?}");
+    assert_eq!(trial.effects, trial.expected, "{trial:#?}");
+    crash.cuts
+}
+
+#[test]
+fn whatever_is_mixed_only_what_was_wanted_happens() {
+    let config = ProptestConfig { cases: MIXES, failure_persistence: None, ..ProptestConfig::default() };
+    let cuts = AtomicUsize::new(0);
+    let crashes = prop::collection::vec(0..STEPS_MAX, 0..6);
+    let mixes = (attacks(), setting(), crashes, any::<bool>());
+    let tried = TestRunner::new(config).run(&mixes, |((name, attacks), setting, crashes, in_file)| {
+        cuts.fetch_add(check(&name, &attacks, &setting, crashes, in_file), Ordering::Relaxed);
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+    assert!(cuts.load(Ordering::Relaxed) > 0, "no run has broken off, so this has tested no crash");
+}
