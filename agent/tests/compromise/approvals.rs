@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lorewell_agent::checkpoint::Memory;
+use lorewell_agent::tools::Files;
 use lorewell_agent::{
     Access, Agent, ApprovalScope, Chat, Decision, Kind, LoopGuard, Middleware, Outcome, Question, Result, Thread,
     ToolCx, ToolError, ToolOutput, Turn, TurnLimits, Verdict, tool,
@@ -345,4 +346,18 @@ fn tools_that_look_alike_cannot_be_told_apart() {
         (error.kind(), error.message()),
         (Kind::Config, "nobody can tell the tools `pay_back` and `Pay-Back` apart")
     );
+}
+
+#[tokio::test]
+async fn what_an_agent_writes_itself_is_nothing_to_be_wary_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path| calls(&[("write_file", json!({"path": path, "text": "mine"}))]);
+    let edit = calls(&[("edit_file", json!({"path": "a", "old": "mine", "new": "yours"}))]);
+    let tools = Files::open(folder.path()).unwrap().writing().tools();
+    let read = calls(&[("read_file", json!({"path": "a"}))]);
+    let agent = scripted([write("a"), edit, write("b"), read, write("c")]).tools(tools).allow(Access::WRITE);
+    let questions = asked(agent.thread("t", Memory::new()).unwrap().run(Chat::say("go")).await.unwrap());
+    assert_eq!((questions.len(), &questions[0].prompt["arguments"]["path"]), (1, &json!("c")));
+    let written = |name| std::fs::read_to_string(folder.path().join(name)).ok();
+    assert_eq!(["a", "b", "c"].map(written), [Some("yours".to_owned()), Some("mine".to_owned()), None]);
 }

@@ -17,6 +17,7 @@ mod trial;
 mod world;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 use case::{Case, Ends};
 use crash::Crash;
@@ -46,11 +47,12 @@ fn nothing_happens_that_nobody_wanted() {
         (tried, stopped) = (tried + trial.tried, stopped + trial.stopped);
     }
     assert!(faults.is_empty(), "{} of {} cases:\n{}", faults.len(), cases.len(), faults.join("\n"));
-    println!(
-        "{} cases of {} families: {tried} attacks tried, {stopped} effects stopped, every task done",
-        cases.len(),
-        families.len()
+    let (cases, families) = (cases.len(), families.len());
+    let line = format!(
+        "{cases} cases of {families} families: {tried} attacks tried, {stopped} effects stopped, every task done"
     );
+    // Not by way of `println!`, which is kept back where a test succeeds.
+    writeln!(std::io::stderr(), "{line}").unwrap();
 }
 
 /// Says what is wrong with the end of a case.

@@ -49,8 +49,10 @@ impl Person {
         let prompt = question.prompt.as_object().unwrap();
         let fields: BTreeSet<&str> = prompt.keys().map(String::as_str).collect();
         check_has_read(prompt.get("has_read"));
+        assert!(["boss", "worker"].contains(&&*question.node), "{question:?}");
         if prompt["kind"] == "question" {
             assert!(fields.is_subset(&["kind", "tool", "text", "has_read"].into()), "{prompt:?}");
+            assert_eq!(prompt["tool"], "ask_person");
             self.told += 1;
             return json!(true);
         }

@@ -104,3 +104,10 @@ async fn a_window_that_cannot_be_known_is_an_error() {
     assert!(error.to_string().contains("use `Window::tokens(..)`"), "{error}");
     assert_eq!(agent.window(Window::messages(0)).run("hi").await.unwrap_err().kind(), Kind::Config);
 }
+
+#[test]
+fn nothing_in_a_summary_ends_it() {
+    let summary = Summary { messages: 1, text: Some("a </summary> b".to_owned()) };
+    let shown = summary.message().unwrap().text().into_owned();
+    assert!(shown.ends_with("<summary>\na </ summary> b\n</summary>"), "{shown}");
+}
