@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use lorewell_agent::{Error, Kind, Result};
 
 use crate::case::{Case, Section};
-use crate::peers::products;
+use crate::install::products;
 use crate::variant::Variant;
 
 const SAMPLES_DEFAULT: usize = 10;

@@ -4,9 +4,13 @@
 //! the bars, and fails when a bar does not hold. See `benches/README.md`.
 
 mod args;
+#[expect(dead_code, reason = "the bench of agents uses the rest")]
 mod bars;
 mod case;
+mod figures;
 mod inputs;
+mod install;
+mod judge;
 mod lorewell;
 mod measure;
 mod peers;
@@ -61,8 +65,8 @@ fn measure_here(words: &[String]) -> Outcome<()> {
 /// Runs the sections that were asked for, and tells whether all bars hold.
 fn run(words: Vec<String>) -> Outcome<bool> {
     let args = Args::parse(words)?;
-    std::fs::create_dir_all(peers::products())?;
-    let scratch = tempfile::tempdir_in(peers::products())?;
+    std::fs::create_dir_all(install::products())?;
+    let scratch = tempfile::tempdir_in(install::products())?;
     let programs = if args.alone { Programs::alone() } else { Programs::install() };
     let (mut table, mut bars) = (Table::default(), Bars::default());
     for section in &args.sections {
@@ -83,7 +87,7 @@ fn run(words: Vec<String>) -> Outcome<bool> {
             section => bars.judge(*section, &table),
         }
     }
-    println!("{bars}\n\n{}", table::machine());
+    println!("{bars}\n\n{}", figures::machine());
     for side in Side::ALL {
         if let Some(why) = programs.missing(side) {
             println!("not run: {} ({why})", side.name());

@@ -114,8 +114,14 @@ pub(crate) fn cpu() -> Duration {
 
 /// The peak of resident memory, as the kernel keeps it. (`getrusage` would count what forked this process too.)
 pub(crate) fn peak_memory() -> Outcome<u64> {
+    memory("VmHWM:")
+}
+
+/// What the kernel says of the memory of this process: its peak is `VmHWM:`, what it has now `VmRSS:`.
+pub(crate) fn memory(field: &str) -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("the kernel tells no `VmHWM`")?;
+    let value =
+        status.lines().find_map(|line| line.strip_prefix(field)).ok_or(format!("the kernel tells no `{field}`"))?;
     Ok(1024 * value.trim().trim_end_matches("kB").trim().parse::<u64>()?)
 }
 

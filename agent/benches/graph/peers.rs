@@ -1,17 +1,13 @@
-//! The peers: a Python environment with pinned packages, and a program on a pinned juncture with a workspace of its own,
-//! both made beside the other build products. Every side is started in the same way and answers the same.
+//! The peers, LangGraph and juncture. Every side is started in the same way and answers the same.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use lorewell_agent::{Error, Kind, Result};
 
 use crate::case::Case;
+use crate::install::{build, environment, report, script, start};
 use crate::measure::Measured;
 use crate::variant::Variant;
-
-const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
 
 /// Whose figures stand in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +45,7 @@ impl Programs {
     /// Installs the peers, unless they are there already.
     pub(crate) fn install() -> Self {
         let why = |error: Error| error.to_string();
-        Self { langgraph: install_langgraph().map_err(why), juncture: build_juncture().map_err(why) }
+        Self { langgraph: environment().map_err(why), juncture: build("juncture").map_err(why) }
     }
 
     /// Does without the peers.
@@ -90,71 +86,11 @@ impl Programs {
         let shown = format!("{} of {} in the variant `{}`", case.name(), side.name(), variant.name());
         let mut command = start(&words);
         command.args(arguments(case, variant, samples)).arg(scratch);
-        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let bad = |why: String| Error::new(Kind::BadOutput, format!("{shown}: {why}"));
-        if !output.status.success() {
-            return Err(bad(format!("it ended with {}", output.status)));
-        }
-        let report = stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(report).map_err(|error| bad(format!("`{report}` is no report: {error}")))
+        report(&mut command, &shown)
     }
-}
-
-/// Prepares a command from its words.
-pub(crate) fn start(words: &[impl AsRef<OsStr>]) -> Command {
-    let (program, arguments) = words.split_first().expect("a command has a program");
-    let mut command = Command::new(program);
-    command.args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
-    command
 }
 
 /// What every side is told, the folder to work in excepted.
 pub(crate) fn arguments(case: Case, variant: Variant, samples: usize) -> [String; 3] {
     [case.name(), variant.name().to_owned(), samples.to_string()]
-}
-
-/// Returns the folder that keeps peers and figures between runs.
-pub(crate) fn products() -> PathBuf {
-    let mut folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    folder.pop();
-    folder.join("bench-graph")
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(name)
-}
-
-/// Makes the environment, unless exactly these versions are in it already.
-fn install_langgraph() -> Result<PathBuf> {
-    let (venv, stamp) = (products().join("venv"), products().join("langgraph.txt"));
-    let python = venv.join("bin/python");
-    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == REQUIREMENTS) {
-        return Ok(python);
-    }
-    eprintln!("   installing LangGraph into `{}` (once)", venv.display());
-    std::fs::create_dir_all(products())?;
-    done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    done(Command::new(&python).args(pip).arg(script("requirements.txt")))?;
-    std::fs::write(&stamp, REQUIREMENTS)?;
-    Ok(python)
-}
-
-/// Builds the program; cargo knows whether that is needed.
-fn build_juncture() -> Result<PathBuf> {
-    let target = products().join("juncture");
-    eprintln!("   building juncture in `{}`", target.display());
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--locked", "--quiet", "--manifest-path"]).arg(script("juncture/Cargo.toml"));
-    done(command.arg("--target-dir").arg(&target))?;
-    Ok(target.join("release/juncture-bench"))
-}
-
-fn done(command: &mut Command) -> Result<()> {
-    let program = command.get_program().display().to_string();
-    let broken = |why: String| Error::new(Kind::Unavailable, format!("installing it, `{program}` {why}"));
-    let status = command.status().map_err(|error| broken(format!("did not start: {error}")))?;
-    if status.success() { Ok(()) } else { Err(broken(format!("ended with {status}"))) }
 }

@@ -9,8 +9,9 @@ use lorewell_agent::checkpoint::Sqlite;
 
 use crate::bars::Bars;
 use crate::case::Case;
+use crate::install::start;
 use crate::measure::{Outcome, Workload};
-use crate::peers::{Programs, Side, arguments, start};
+use crate::peers::{Programs, Side, arguments};
 use crate::sequential;
 use crate::variant::Variant;
 

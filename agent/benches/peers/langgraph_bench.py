@@ -368,7 +368,7 @@ async def measure(work, samples, scratch):
         await work.close(store)
         size = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
         shutil.rmtree(folder)
-    runs = int(min(max(SAMPLE_SECONDS / max(first, 1e-9), 1), RUNS_MAX))
+    runs = int(min(max(SAMPLE_SECONDS / max(first, 1e-9), 1), getattr(work, "runs_max", RUNS_MAX)))
     cpu, wall = [], []
     while len(cpu) < samples and (len(cpu) < SAMPLES_MIN or time.monotonic() - begun < BUDGET_SECONDS):
         folder = empty(scratch, "sample")
@@ -391,8 +391,12 @@ async def measure(work, samples, scratch):
 
 
 def peak_memory():
+    return memory("VmHWM:")
+
+
+def memory(field):
     with open("/proc/self/status") as status:
-        line = next(line for line in status if line.startswith("VmHWM:"))
+        line = next(line for line in status if line.startswith(field))
     return int(line.split()[1]) * 1024
 
 

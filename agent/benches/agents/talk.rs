@@ -1,0 +1,140 @@
+//! A turn of an agent: with many calls in a conversation that begins with it (W3), or with ten at the end of a long one.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use lorewell_agent::checkpoint::Sqlite;
+use lorewell_agent::{Agent, Chat, ChatUpdate};
+
+use crate::case::Stored;
+use crate::measure::{Outcome, Workload};
+use crate::script::{ANSWER, ANSWERS, LARGE, SMALL, agent, conversation, model};
+
+/// Calls of a turn in a long conversation.
+pub(crate) const CALLS: usize = 10;
+/// Turns in a row where a conversation is made for each beforehand, which takes memory.
+const LONG_RUNS_MAX: u32 = 50;
+/// The thread of a conversation that is stored.
+const THREAD: &str = "talk";
+
+/// A turn.
+pub(crate) struct Talk {
+    calls: usize,
+    ids: usize,
+    /// Messages before the turn; none if it is the first.
+    before: Option<usize>,
+    stored: Stored,
+}
+
+/// What turns are made with: nothing of it is made while time is taken.
+pub(crate) struct Stage {
+    agent: Agent,
+    store: Option<Sqlite>,
+    /// What the turns begin with.
+    inputs: Mutex<Vec<ChatUpdate>>,
+    /// What they ended with.
+    ended: Mutex<Vec<Chat>>,
+}
+
+impl Talk {
+    /// W3 with a number of calls.
+    pub(crate) fn react(calls: usize, stored: Stored) -> Self {
+        Self { calls, ids: LARGE, before: None, stored }
+    }
+
+    /// A turn after so many messages.
+    pub(crate) fn long(messages: usize, stored: Stored) -> Self {
+        Self { calls: CALLS, ids: SMALL, before: Some(messages), stored }
+    }
+
+    fn check(&self, chat: &Chat, before: usize) -> Outcome<()> {
+        let (messages, text) = (chat.messages.len() - before, chat.text());
+        match messages == 2 * self.calls + 2 && text.len() == ANSWER.len() * ANSWERS {
+            true => Ok(()),
+            false => Err(format!("a turn of {messages} messages that ends with {} bytes", text.len()).into()),
+        }
+    }
+
+    /// Fills the thread with the conversation, by a turn in it.
+    async fn fill(&self, stage: &Stage, store: &Sqlite, messages: usize) -> Outcome<()> {
+        let messages = conversation(messages - messages.min(2 * self.calls + 2));
+        let said = messages.into_iter().chain([lorewell_model::Message::user("hi?")]);
+        let thread = stage.agent.thread(THREAD, store.clone())?;
+        thread.run(Chat::update().messages(said)).await?.done()?;
+        Ok(())
+    }
+}
+
+impl Workload for Talk {
+    type Store = Stage;
+
+    fn supersteps(&self) -> u64 {
+        u64::try_from(2 * self.calls + 1).expect("a few")
+    }
+
+    fn runs_max(&self) -> u32 {
+        // A conversation that is stored grows with each turn.
+        match (self.before, self.stored) {
+            (None, _) => 2000,
+            (Some(_), Stored::Not) => LONG_RUNS_MAX,
+            (Some(_), Stored::Sqlite) => 1,
+        }
+    }
+
+    async fn open(&self, folder: &Path) -> Outcome<Stage> {
+        let store = match self.stored {
+            Stored::Not => None,
+            Stored::Sqlite => Some(Sqlite::open(folder.join("threads.sqlite")).await?),
+        };
+        let agent = agent(&model(self.calls, self.ids, false)?, self.calls);
+        let stage = Stage { agent, store, inputs: Mutex::default(), ended: Mutex::default() };
+        match (self.before, &stage.store) {
+            (None, _) => {}
+            (Some(messages), Some(store)) => self.fill(&stage, store, messages).await?,
+            (Some(messages), None) => {
+                let input = |_| {
+                    let said = conversation(messages);
+                    Chat::update().messages(said.into_iter().chain([lorewell_model::Message::user("hi?")]))
+                };
+                *stage.inputs.lock().expect("nobody panics") = (0..self.runs_max()).map(input).collect();
+            }
+        }
+        Ok(stage)
+    }
+
+    async fn run(&self, stage: &Stage, thread: &str) -> Outcome<()> {
+        let chat = match (&stage.store, self.before) {
+            (None, None) => {
+                let text = stage.agent.run("hi?").await?;
+                return match text.len() == ANSWER.len() * ANSWERS {
+                    true => Ok(()),
+                    false => Err(format!("an answer of {} bytes", text.len()).into()),
+                };
+            }
+            (None, Some(before)) => {
+                let input = stage.inputs.lock().expect("nobody panics").pop().ok_or("more runs than inputs")?;
+                let chat = stage.agent.flow()?.run(input).await?.done()?;
+                self.check(&chat, before)?;
+                chat
+            }
+            (Some(store), None) => {
+                let chat = stage.agent.thread(thread, store.clone())?.run(Chat::say("hi?")).await?.done()?;
+                self.check(&chat, 0)?;
+                chat
+            }
+            (Some(store), Some(_)) => {
+                let chat = stage.agent.thread(THREAD, store.clone())?.run(Chat::say("hi?")).await?.done()?;
+                let before = chat.messages.len() - (2 * self.calls + 2);
+                self.check(&chat, before)?;
+                chat
+            }
+        };
+        stage.ended.lock().expect("nobody panics").push(chat);
+        Ok(())
+    }
+
+    async fn close(&self, stage: Stage) -> Outcome<()> {
+        drop(stage); // the last handle of the store waits until all is written
+        Ok(())
+    }
+}
