@@ -109,5 +109,5 @@ async fn a_window_that_cannot_be_known_is_an_error() {
 fn nothing_in_a_summary_ends_it() {
     let summary = Summary { messages: 1, text: Some("a </summary> b".to_owned()) };
     let shown = summary.message().unwrap().text().into_owned();
-    assert!(shown.ends_with("<summary>\na </ summary> b\n</summary>"), "{shown}");
+    assert!(shown.ends_with("<summary>\na ‹/summary> b\n</summary>"), "{shown}");
 }
