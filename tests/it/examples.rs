@@ -183,7 +183,7 @@ fn run(example: &str, args: &[&str], folder: &Path) -> String {
 }
 
 /// Finds an example where cargo puts it: beside the folder of this test.
-fn program(example: &str) -> PathBuf {
+pub(crate) fn program(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).expect("tests lie in `target/<profile>/deps`");
     let program = profile.join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX));

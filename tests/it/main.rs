@@ -6,5 +6,6 @@
 mod examples;
 mod layering;
 mod library;
+mod projects;
 mod scan;
 mod tidy;
