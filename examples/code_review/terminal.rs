@@ -34,7 +34,8 @@ impl Terminal {
             return Ok(());
         }
         let again = if review.rounds > 1 { "; the first answer pointed nowhere and was sent back" } else { "" };
-        self.say(&format!("{} findings{again}\n", review.findings.len()));
+        let noun = if review.findings.len() == 1 { "finding" } else { "findings" };
+        self.say(&format!("{} {noun}{again}\n", review.findings.len()));
         review.findings.iter().for_each(|finding| self.say(&finding.show()));
         review.faults.iter().for_each(|fault| self.say(&format!("dropped, it points nowhere: {fault}")));
         Ok(())
@@ -97,7 +98,13 @@ fn edited(diff: &str) -> Result<String> {
     std::fs::read_to_string(file.path()).context(|| "reading the patch".to_owned())
 }
 
-/// Takes out what would steer a terminal: a model has written this.
+/// Makes visible what would steer a terminal, or show a person something else than what is written: a model has made this text
+/// of files that nobody vouches for. The ranges are those of zero width and of direction (Boucher and Anderson 2021).
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let is_hidden = |c: char| match c {
+        '\n' | '\t' => false,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => true,
+        _ => c.is_control(),
+    };
+    text.chars().map(|c| if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use expect_test::expect;
+use lorewell::Message;
+use lorewell::model::{Part, Role, ToolCall};
+use serde_json::{Value, json};
 
 use super::{Printed, command, printed, run};
 
@@ -283,4 +286,81 @@ fn wrong_folders_are_errors() {
     write("--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a\n+b\n");
     let (_, error, _) = run("code_review", &["own"], folder.path());
     assert!(error.starts_with("error: the scripted model knows only the sample; name a real one: "), "{error}");
+}
+
+/// Lets a model say these things, one after the other, about a folder of its own.
+fn said_by(answers: impl IntoIterator<Item = Message>, folder: &Path) -> Printed {
+    let own = folder.join("own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("sum.py"), "def total(prices):\n    return sum(prices[1:])\n").unwrap();
+    let diff = "--- a/sum.py\n+++ b/sum.py\n@@ -1,2 +1,2 @@\n def total(prices):\n-    return sum(prices)\n+    return sum(prices[1:])\n";
+    fs::write(own.join("changes.diff"), diff).unwrap();
+    let lines: Vec<String> = answers.into_iter().map(|answer| serde_json::to_string(&answer).unwrap()).collect();
+    fs::write(folder.join("script.jsonl"), lines.join("\n")).unwrap();
+    run("code_review", &["own", "--yes", "--model", "mock:script=script.jsonl"], folder)
+}
+
+fn calls(tool: &str, arguments: &Value) -> Message {
+    Message::new(Role::Assistant, [Part::ToolCall(ToolCall::new(format!("call of {arguments}"), tool, arguments))])
+}
+
+fn finding(file: &str, line: usize) -> Value {
+    let fix = Some("Sum all of them.");
+    json!({"file": file, "line": line, "severity": "high", "title": "\u{1b}[2J\u{202e}lost", "why": "The first is lost.", "fix": fix})
+}
+
+#[test]
+fn what_points_nowhere_is_dropped_and_nothing_outside_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("outside.py"), "a\n").unwrap();
+    let findings = json!({"findings": [finding("sum.py", 2), finding("sum.py", 9), finding("../outside.py", 1)]});
+    let outside = json!({"file": "../outside.py", "diff": "--- a\n+++ b\n@@ -1 +1 @@\n-a\n+b\n"});
+    let script = [
+        calls("final_answer", &findings),
+        calls("final_answer", &findings), // the same again, though it was sent back
+        calls("apply_patch", &outside),
+        Message::assistant("Done."),
+    ];
+    let (shown, errors, code) = said_by(script, folder.path());
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    expect![[r#"
+        Reviewing own with mock:script=script.jsonl.
+        The model is scripted: what it says was written beforehand.
+        1 finding; the first answer pointed nowhere and was sent back
+
+        HIGH    sum.py:2  �[2J�lost
+                The first is lost.
+                Fix: Sum all of them.
+
+        dropped, it points nowhere: "�[2J�lost": `sum.py` has 2 lines and no line 9
+        dropped, it points nowhere: "�[2J�lost": `../outside.py` is none of the changed files
+        A patch for ../outside.py:
+
+        --- a
+        +++ b
+        @@ -1 +1 @@
+        -a
+        +b
+
+        Approved by --yes.
+
+        ../outside.py: `../outside.py` cannot be reached
+        0 of 1 patches applied
+    "#]]
+    .assert_eq(&shown);
+    assert_eq!(fs::read_to_string(folder.path().join("outside.py")).unwrap(), "a\n");
+}
+
+#[test]
+fn a_model_that_fails_leaves_a_review_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, errors, code) = said_by([], folder.path());
+    assert!(errors.contains("the script has no further answer"), "{errors}");
+    assert_eq!(code, Some(1));
+
+    fs::remove_dir_all(folder.path().join("own")).unwrap();
+    let (shown, errors, code) = said_by([calls("final_answer", &json!({"findings": []}))], folder.path());
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    assert!(shown.contains("Going on with the review that was begun."), "{shown}");
+    assert!(shown.ends_with("0 findings\n\n0 of 0 patches applied\n"), "{shown}");
 }
