@@ -77,24 +77,25 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
+    if args.context {
+        let folder = args.folder.as_deref().unwrap_or(Path::new(SAMPLE));
+        terminal.say(&context::brief(folder, &context::diff_of(folder)?)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let sample = Path::new(KEPT).join("sample");
     let folder = args.folder.as_deref().unwrap_or(&sample);
     if args.folder.is_none() && !sample.exists() {
         copy(Path::new(SAMPLE), &sample)?;
     }
     let diff = context::diff_of(folder)?;
-    let brief = context::brief(folder, &diff)?;
-    if args.context {
-        terminal.say(&brief);
-        return Ok(ExitCode::SUCCESS);
-    }
+    let changed = context::changed_files(&diff)?;
     let model = match &args.model {
         Some(name) => model(name).await?,
         None => scripted::model(&diff)?,
     };
     terminal.say(&introduction(folder, &model));
 
-    let thread = open(folder, &diff, &model).await?;
+    let thread = open(folder, changed, &model).await?;
     let is_begun = !args.again && is_unfinished(&thread).await?;
     let budget = Budget::new().requests_max(REQUESTS_MAX);
     let outcome = if is_begun {
@@ -102,8 +103,9 @@ async fn run(args: &Args, terminal: &Terminal) -> Result<ExitCode> {
         thread.resume().budget(&budget).await?
     } else {
         if args.folder.is_none() {
-            copy(Path::new(SAMPLE), &sample)?;
+            copy(Path::new(SAMPLE), &sample)?; // an earlier review has mended it
         }
+        let brief = context::brief(folder, &diff)?;
         thread.delete().await?;
         thread.run(Review { brief, ..Review::default() }).budget(&budget).await?
     };
@@ -121,11 +123,11 @@ fn introduction(folder: &Path, model: &Model) -> String {
 }
 
 /// Opens the review of a folder.
-async fn open(folder: &Path, diff: &str, model: &Model) -> Result<Thread<Review>> {
+async fn open(folder: &Path, changed: Vec<String>, model: &Model) -> Result<Thread<Review>> {
     fs::create_dir_all(KEPT).context(|| format!("making the folder `{KEPT}`"))?;
     let store = Sqlite::open(Path::new(KEPT).join("reviews.sqlite")).await?;
     let name = folder.canonicalize().context(|| format!("finding `{}`", folder.display()))?;
-    let flow = review::review(model, folder, context::changed_files(diff)?)?;
+    let flow = review::review(model, folder, changed)?;
     Ok(flow.thread(&name.display().to_string(), store))
 }
 
