@@ -12,6 +12,8 @@ pub(super) const ASKED: Access = Access::WRITE.or(Access::EXECUTE);
 /// What needs approval in a run that has read what nobody vouches for, whatever the agent allows: instructions may hide in
 /// such text, and these are the tools by which they do harm.
 pub(super) const GUARDED: Access = ASKED.or(Access::NETWORK);
+/// By what data leave. What these are called with is where the data go, so an approval must say it.
+const CARRIES_AWAY: Access = Access::NETWORK.or(Access::EXECUTE);
 
 /// What a person says to a call: yes, no, or a [`Decision`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -88,7 +90,8 @@ pub enum ApprovalScope {
     Once,
     /// Calls of this tool with exactly these arguments.
     Call,
-    /// All calls of this tool, until the run reads untrusted text of a kind that it had not read when this was said.
+    /// All calls of this tool, until the run reads untrusted text of a kind that it had not read when this was said. Where it has
+    /// read any, a tool that sends something or runs programs is asked about all the same.
     Tool,
     /// The same until then, in seconds since 1970.
     Until(u64),
@@ -129,9 +132,15 @@ impl Grant {
     pub(super) fn covers(&self, asked: &Asked<'_>, now: u64) -> bool {
         let is_same = self.tool == asked.call.name && self.definition == asked.definition();
         let fits = self.arguments.as_ref().is_none_or(|bound| *bound == canonical(&asked.call.arguments_json));
-        // What the run has read since may have led it astray: then only an approval of these very arguments stands.
-        let is_known = self.arguments.is_some() || self.has_read.is_superset(asked.has_read);
-        is_same && fits && is_known && self.until.is_none_or(|until| now < until)
+        let is_safe = self.arguments.is_some() || self.is_safe(asked);
+        is_same && fits && is_safe && self.until.is_none_or(|until| now < until)
+    }
+
+    /// Tells whether a grant that is not bound to arguments stands. Where the run may have been led astray, none does for what
+    /// carries data away, and none that was given before the person knew of what was read.
+    fn is_safe(&self, asked: &Asked<'_>) -> bool {
+        let carries_away = access(asked.tool).meets(CARRIES_AWAY);
+        asked.has_read.is_empty() || (!carries_away && self.has_read.is_superset(asked.has_read))
     }
 }
 

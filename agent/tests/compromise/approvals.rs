@@ -361,3 +361,19 @@ async fn what_an_agent_writes_itself_is_nothing_to_be_wary_of() {
     let written = |name| std::fs::read_to_string(folder.path().join(name)).ok();
     assert_eq!(["a", "b", "c"].map(written), [Some("yours".to_owned()), Some("mine".to_owned()), None]);
 }
+
+#[tokio::test]
+async fn what_carries_data_away_is_asked_about_each_time_after_untrusted_text() {
+    for (scope, expected) in
+        [(ApprovalScope::Tool, "bob"), (ApprovalScope::Until(u64::MAX), "bob"), (ApprovalScope::Call, "eve")]
+    {
+        let bank = Bank::default();
+        let file = calls(&[("file", json!({"to": ""}))]);
+        let agent = scripted([file, pays(&["bob"]), pays(&["bob"]), pays(&["eve"])]);
+        let agent = agent.tool("pay", bank.pay().access(Access::NETWORK)).tool("file", reads(Origin::Document));
+        let thread = agent.thread("t", Memory::new()).unwrap();
+        let questions = asked(thread.run(Chat::say("go")).await.unwrap());
+        thread.answer(&questions[0].id, Decision::approve().scope(scope)).await.unwrap();
+        assert_eq!(to(&asked(go_on(&thread).await)[0]), expected, "{scope:?}");
+    }
+}

@@ -7,7 +7,7 @@ use lorewell_agent::checkpoint::Memory;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::case::{Case, Scope, Setting, Touch};
+use crate::case::{Case, Place, Scope, Setting, Touch};
 use crate::crash::Crash;
 use crate::runtime;
 use crate::task::Task;
@@ -38,6 +38,10 @@ fn setting() -> impl Strategy<Value = Setting> {
 
 /// Tries a mix. Returns how often its runs broke off.
 fn check(name: &str, attacks: &[Case], setting: &Setting, crashes: Vec<usize>, in_file: bool) -> usize {
+    // Whoever approves all calls of a tool that writes, and is told that words of others were read, means just that.
+    let knows = attacks.iter().any(|case| case.texts.contains_key(&Place::Description));
+    let before = if knows { setting.before.map(|_| Scope::Call) } else { setting.before };
+    let setting = &Setting { before, ..setting.clone() };
     let attacks: Vec<&Case> = attacks.iter().collect();
     let shelf = if in_file { Shelf::Sqlite } else { Shelf::Memory(Memory::new()) };
     let task = Task::named(name);
