@@ -29,10 +29,11 @@ fn attacks() -> impl Strategy<Value = (String, Vec<Case>)> {
     })
 }
 
+/// Without approvals of later calls with the same arguments: an attack that asks for just such a call has it.
 fn setting() -> impl Strategy<Value = Setting> {
     let touch = prop::sample::subsequence(vec![Touch::Write, Touch::Network, Touch::Execute], 0..=3);
     let narrow = prop::sample::select(vec![Scope::Once, Scope::Expired]);
-    let before = prop::option::of(prop::sample::select(vec![Scope::Once, Scope::Call, Scope::Tool, Scope::Until]));
+    let before = prop::option::of(prop::sample::select(vec![Scope::Once, Scope::Expired, Scope::Tool, Scope::Until]));
     (touch, narrow, before).prop_map(|(allow, scope, before)| Setting { allow, scope, before })
 }
 
@@ -40,7 +41,7 @@ fn setting() -> impl Strategy<Value = Setting> {
 fn check(name: &str, attacks: &[Case], setting: &Setting, crashes: Vec<usize>, in_file: bool) -> usize {
     // Whoever approves all calls of a tool that writes, and is told that words of others were read, means just that.
     let knows = attacks.iter().any(|case| case.texts.contains_key(&Place::Description));
-    let before = if knows { setting.before.map(|_| Scope::Call) } else { setting.before };
+    let before = if knows { setting.before.map(|_| Scope::Once) } else { setting.before };
     let setting = &Setting { before, ..setting.clone() };
     let attacks: Vec<&Case> = attacks.iter().collect();
     let shelf = if in_file { Shelf::Sqlite } else { Shelf::Memory(Memory::new()) };
