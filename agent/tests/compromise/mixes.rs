@@ -1,11 +1,11 @@
 //! Several attacks at once, under policies, approvals and crashes drawn at random: whatever the mix, the world is as the person
-//! wanted it.
+//! wanted it. The same mixes each time; `LOREWELL_MIXES=1000` draws as many others.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lorewell_agent::checkpoint::Memory;
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use crate::case::{Case, Place, Scope, Setting, Touch};
 use crate::crash::Crash;
@@ -13,7 +13,7 @@ use crate::runtime;
 use crate::task::Task;
 use crate::trial::{Shelf, Trial};
 
-/// Mixes that are tried. Each takes some tenths of a second.
+/// Mixes that are tried, unless said. Each takes some tenths of a second.
 const MIXES: u32 = 32;
 /// Steps after which a run may break off: most are over by then.
 const STEPS_MAX: usize = 120;
@@ -55,11 +55,17 @@ fn check(name: &str, attacks: &[Case], setting: &Setting, crashes: Vec<usize>, i
 
 #[test]
 fn whatever_is_mixed_only_what_was_wanted_happens() {
-    let config = ProptestConfig { cases: MIXES, failure_persistence: None, ..ProptestConfig::default() };
+    let asked = std::env::var("LOREWELL_MIXES").ok();
+    let cases = asked.as_ref().map_or(MIXES, |cases| cases.parse().expect("`LOREWELL_MIXES` is a number"));
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
     let cuts = AtomicUsize::new(0);
     let crashes = prop::collection::vec(0..STEPS_MAX, 0..6);
     let mixes = (attacks(), setting(), crashes, any::<bool>());
-    let tried = TestRunner::new(config).run(&mixes, |((name, attacks), setting, crashes, in_file)| {
+    let tried = runner.run(&mixes, |((name, attacks), setting, crashes, in_file)| {
         cuts.fetch_add(check(&name, &attacks, &setting, crashes, in_file), Ordering::Relaxed);
         Ok(())
     });
