@@ -230,7 +230,7 @@ mod tests {
         totals.usage.output_tokens = 8_901;
         totals.cost_usd = 12.5;
         let line = line(&"a name that is longer than its place ".repeat(2), Some(Duration::from_secs(4000)), &totals);
-        assert_eq!(line, "a name that is longer than its place … 66m 40s 1,234,567+8,901  $12.50");
+        assert_eq!(line, "a name that is longer than its place …  66m 40s 1,234,567+8,901  $12.50");
         assert!(line.chars().count() + ID_DIGITS < 80, "{}", line.chars().count());
         assert_eq!(super::line("node", None, &Totals::default()), "node");
     }

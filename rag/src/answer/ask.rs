@@ -220,8 +220,10 @@ impl AskRequest {
                         if is_unsupported && !is_second && self.model.can_constrain() {
                             let shown = Hits { hits: packed.hits.clone(), ..found.clone() };
                             let drafted = Drafted::new(&self.index, written.question.clone(), shown).await?;
-                            // Its prompt is the same, so a local model has read it already.
-                            next = choose::form(&drafted).map(|form| request.clone().extra("regex", form));
+                            // Its prompt is the same, so a local model has read it already. It chooses what it finds likeliest:
+                            // a draw could as well choose nothing.
+                            next = choose::form(&drafted)
+                                .map(|form| request.clone().temperature(0.0).extra("regex", form));
                             is_second = next.is_some();
                         }
                     }
