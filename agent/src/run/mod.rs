@@ -213,8 +213,7 @@ impl<S: State> Run<S> {
     /// use lorewell_model::model;
     ///
     /// let thread = Agent::new(model("mock:echo").await?).thread("t", Memory::new())?;
-    /// let budget = Budget::new().tokens_max(50_000).cost_usd_max(0.10);
-    /// # let budget = Budget::new().tokens_max(50_000);
+    /// let budget = Budget::new().tokens_max(50_000).calls_max(20);
     /// let chat = thread.run(Chat::say("Hello")).budget(&budget).await?.done()?;
     /// assert_eq!((chat.text().as_str(), budget.spent().requests), ("Hello", 1));
     /// # Ok(())
