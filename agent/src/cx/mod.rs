@@ -139,8 +139,10 @@ impl<S: State> Cx<S> {
         self.task.before_effect().await?;
         let value =
             Within::new(act(self.task.key(&entry))).await.map_err(|error| error.context(format!("effect `{name}`")))?;
-        let bytes = crate::engine::encode(&value)?;
-        self.task.store_effect(entry, bytes).await?;
+        match self.task.keeps_results {
+            true => self.task.store_effect(entry, crate::engine::encode(&value)?).await?,
+            false => self.task.alive(),
+        }
         Ok(value)
     }
 

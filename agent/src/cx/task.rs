@@ -61,6 +61,8 @@ pub(crate) struct Parts {
     pub(crate) index: u32,
     pub(crate) tries: u32,
     pub(crate) fresh: bool,
+    /// Whether results of effects may be read back: by another attempt, from the store, in a replay.
+    pub(crate) keeps_results: bool,
     pub(crate) input: Option<Payload>,
     pub(crate) failure: Option<Failure>,
     pub(crate) journal: Option<Arc<Journal>>,

@@ -288,7 +288,7 @@ impl<S: State> Drive<S> {
         let plan = self.plan.clone();
         let node = plan.node(launch.node);
         let state = launch.state.clone();
-        let scope = self.task_scope(launch, &node.name);
+        let scope = self.task_scope(launch, &node.name, node.settings.retry.is_some());
         if let Some(error) = self.session.tape.timeout(&self.scope, self.occurrence, scope.seq, task, attempt) {
             self.ended.push_back(Item::Ended(task, attempt, TaskEnd::Failed { error, journal: scope.take_journal() }));
             return;
@@ -312,7 +312,7 @@ impl<S: State> Drive<S> {
         }
     }
 
-    fn task_scope(&self, launch: Launch<S>, node: &Arc<str>) -> Arc<TaskScope> {
+    fn task_scope(&self, launch: Launch<S>, node: &Arc<str>, is_retried: bool) -> Arc<TaskScope> {
         TaskScope::new(Parts {
             scope: self.scope.clone(),
             session: self.session.clone(),
@@ -323,6 +323,7 @@ impl<S: State> Drive<S> {
             index: launch.task,
             tries: launch.tries,
             fresh: launch.fresh,
+            keeps_results: is_retried || self.session.keeps_results(),
             input: launch.input,
             failure: launch.failure,
             journal: launch.journal,

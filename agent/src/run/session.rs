@@ -189,6 +189,11 @@ impl Session {
         link.store.write(&link.claim, batch).await
     }
 
+    /// Tells whether results of effects outlive their task: in the store or in a recording.
+    pub(crate) fn keeps_results(&self) -> bool {
+        self.link.is_some() || !matches!(self.tape, Tape::Off)
+    }
+
     /// Waits until all is stored.
     pub(crate) async fn flush(&self) -> Result<()> {
         let Some(link) = &self.link else { return Ok(()) };

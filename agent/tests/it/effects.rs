@@ -214,3 +214,31 @@ async fn after_a_crash_a_run_stored_at_its_end_does_not_take_another_way_and_pay
         assert_eq!(payments.lock().unwrap().len(), 1);
     }
 }
+
+/// Has no form in JSON.
+#[derive(serde::Deserialize)]
+struct Shapeless;
+
+impl serde::Serialize for Shapeless {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no form"))
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_nobody_can_read_back_is_not_encoded() {
+    let draw = |cx: Cx<Desk>| async move {
+        cx.effect("draw", async |_| Ok(Shapeless)).await?;
+        Ok(Desk::update().seen(["drawn".to_owned()]))
+    };
+    let flow = Graph::new().node("draw", draw).start("draw").build().unwrap();
+    assert_eq!(done(flow.run(Desk::default()).await.unwrap()).seen, ["drawn"]);
+
+    // Another attempt could.
+    let retried = Graph::new().node("draw", node(draw).retry(Retry::default())).start("draw").build().unwrap();
+    assert!(retried.run(Desk::default()).await.unwrap_err().to_string().contains("no form"));
+    for shelf in Shelf::all().await {
+        let error = flow.thread("t", shelf.store.clone()).run(Desk::default()).await.unwrap_err();
+        assert!(error.to_string().contains("no form"), "{error}");
+    }
+}
