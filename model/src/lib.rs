@@ -45,7 +45,7 @@ pub use keys::{KeySource, Keys};
 pub use layer::{Budget, Cassette, RateLimit, Spent};
 pub use media::{MEDIA_BYTES_MAX, Media, Source};
 pub use message::{Citation, Message, Opaque, Part, Reasoning, Role, Text, ToolCall, ToolResult};
-pub use messages::Messages;
+pub use messages::{Iter as MessagesIter, Messages};
 pub use model::{Model, REPAIRS_MAX};
 pub use name::ModelName;
 pub use open::{Open, model};

@@ -68,7 +68,7 @@ pub(super) async fn drive(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -
 
 async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Result<ChatUpdate> {
     let state = cx.state();
-    let mut turn = begun(&agent, state);
+    let mut turn = begun(&agent, cx.shared_state());
     let mut summary = state.summary.clone();
     let (mut grants, mut has_read) = (state.grants.clone(), state.has_read.clone());
     has_read.extend(agent.tools.origins());
@@ -131,16 +131,25 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
     Ok(new.usage(usage).finish(finish).result(result))
 }
 
-/// Begins a turn with what the model is shown of the conversation.
-fn begun(agent: &Inner, chat: &Chat) -> Turn {
+/// What was said before the turn, as the state keeps it.
+struct Before(Arc<Chat>);
+
+impl AsRef<[Message]> for Before {
+    fn as_ref(&self) -> &[Message] {
+        &self.0.messages
+    }
+}
+
+/// Begins a turn with what the model is shown of the conversation, which is not copied.
+fn begun(agent: &Inner, chat: &Arc<Chat>) -> Turn {
     let system = agent.instructions.iter().map(Message::system);
     let (folded, summary) = match &chat.summary {
         Some(summary) => (summary.messages, summary.message()),
         None => (0, None),
     };
     let is_folded = summary.is_some();
-    let said = chat.messages.get(folded..).unwrap_or_default();
-    let messages: Messages = system.chain(summary).chain(said.iter().cloned()).collect();
+    let mut messages: Messages = system.chain(summary).collect();
+    messages.share(Arc::new(Before(chat.clone())), folded..chat.messages.len());
     let turn = Turn::new(messages, agent.steps_max);
     if is_folded { turn.folded() } else { turn }
 }
@@ -174,7 +183,8 @@ async fn fold(agent: &Inner, cx: &Cx<Chat>, turn: &mut Turn, summary: &mut Optio
 /// Has the messages before one of them summarised, in parts if they are too many to be read at once.
 async fn summarised(cx: &Cx<Chat>, turn: &Turn, cut: usize, model: &Model) -> Result<String> {
     let mut before: Option<String> = None;
-    for (part, messages) in window::parts(&turn.messages()[turn.head()..cut], model).enumerate() {
+    let said: Vec<Message> = turn.messages().range(turn.head()..cut).cloned().collect();
+    for (part, messages) in window::parts(&said, model).enumerate() {
         let request = window::asked(before.as_deref(), messages);
         let name = format!("summary {}.{part}", turn.steps());
         let reply = journalled(cx, &name, async |own| paid(cx, model, own).chat(request).await).await;

@@ -149,18 +149,18 @@ impl Turn {
 
     /// How many tokens the messages have, about.
     pub(super) fn size_tokens(&self) -> usize {
-        self.size_tokens + self.messages[self.sized..].iter().map(tokens).sum::<usize>()
+        self.size_tokens + self.messages.range(self.sized..).map(tokens).sum::<usize>()
     }
 
     /// Takes the messages before one of them out of sight, and puts a summary in their place. Returns how many messages of the
     /// conversation that were.
     pub(super) fn fold(&mut self, cut: usize, summary: Option<Message>) -> usize {
         let (head, had_summary) = (self.head, usize::from(self.is_folded));
-        self.aside.extend_from_slice(self.messages.get(self.began.max(head)..cut).unwrap_or_default());
+        self.aside.extend(self.messages.range(self.began.max(head)..cut).cloned());
         let after = self.began.saturating_sub(cut);
         self.is_folded = summary.is_some();
         let kept = self.messages.split_off(cut);
-        self.messages.truncate(head);
+        self.messages.to_mut().truncate(head);
         self.messages.extend(summary);
         self.began = self.messages.len() + after;
         self.messages.extend(kept);
@@ -195,15 +195,15 @@ impl Turn {
     /// Returns what the turn has added to it and the model is still shown.
     #[must_use]
     pub fn added(&self) -> &[Message] {
-        &self.messages[self.began..]
+        // What was there before may be shared; what was added never is.
+        let (own, added) = (self.messages.own(), self.messages.len() - self.began);
+        &own[own.len() - added..]
     }
 
     /// Takes all that the turn has added.
     #[must_use]
     pub fn into_added(mut self) -> Vec<Message> {
-        // Nobody else holds the conversation any more, so this copies nothing.
-        let mut messages: Vec<Message> = self.messages.into();
-        let added = messages.split_off(self.began);
+        let added = self.messages.split_off(self.began);
         if self.aside.is_empty() {
             return added;
         }

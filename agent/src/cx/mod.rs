@@ -51,6 +51,11 @@ impl<S: State> Cx<S> {
         &self.state
     }
 
+    /// The state, to be held longer than the task.
+    pub(crate) fn shared_state(&self) -> &Arc<S> {
+        &self.state
+    }
+
     /// Returns the name of the node.
     #[must_use]
     pub fn node(&self) -> &str {

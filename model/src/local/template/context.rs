@@ -111,7 +111,7 @@ struct Messages<'a> {
 
 impl Messages<'_> {
     fn of(mut self, request: &Request, told: Option<String>, systems: Systems) -> Result<Vec<Value>> {
-        let is_first = |place: usize| request.messages[..place].iter().all(|message| message.role == Role::System);
+        let is_first = |place: usize| request.messages.range(..place).all(|message| message.role == Role::System);
         let goes_first =
             |place: usize| request.messages[place].role == Role::System && (systems == Systems::All || is_first(place));
         let (first, rest): (Vec<_>, Vec<_>) = (0..request.messages.len()).partition(|place| goes_first(*place));
