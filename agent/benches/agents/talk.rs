@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use lorewell_agent::checkpoint::Sqlite;
-use lorewell_agent::{Agent, Chat, ChatUpdate};
+use lorewell_agent::{Agent, Chat};
+use lorewell_model::Message;
 
 use crate::case::Stored;
 use crate::measure::{Outcome, Workload};
@@ -31,7 +32,7 @@ pub(crate) struct Stage {
     agent: Agent,
     store: Option<Sqlite>,
     /// What the turns begin with.
-    inputs: Mutex<Vec<ChatUpdate>>,
+    inputs: Mutex<Vec<Chat>>,
     /// What they ended with.
     ended: Mutex<Vec<Chat>>,
 }
@@ -58,7 +59,7 @@ impl Talk {
     /// Fills the thread with the conversation, by a turn in it.
     async fn fill(&self, stage: &Stage, store: &Sqlite, messages: usize) -> Outcome<()> {
         let messages = conversation(messages - messages.min(2 * self.calls + 2));
-        let said = messages.into_iter().chain([lorewell_model::Message::user("hi?")]);
+        let said = messages.into_iter().chain([Message::user("hi?")]);
         let thread = stage.agent.thread(THREAD, store.clone())?;
         thread.run(Chat::update().messages(said)).await?.done()?;
         Ok(())
@@ -93,8 +94,9 @@ impl Workload for Talk {
             (Some(messages), Some(store)) => self.fill(&stage, store, messages).await?,
             (Some(messages), None) => {
                 let input = |_| {
-                    let said = conversation(messages);
-                    Chat::update().messages(said.into_iter().chain([lorewell_model::Message::user("hi?")]))
+                    let mut chat = Chat::default();
+                    chat.messages = conversation(messages).into_iter().chain([Message::user("hi?")]).collect();
+                    chat
                 };
                 *stage.inputs.lock().expect("nobody panics") = (0..self.runs_max()).map(input).collect();
             }
