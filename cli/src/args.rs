@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them. The doc comments are the help text.
 
 mod model;
+pub(crate) mod new;
 pub(crate) mod trace;
 
 use std::path::PathBuf;
@@ -173,6 +174,8 @@ pub(crate) enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Make a Rust project that builds on Lorewell: an agent, answers from documents, a graph of steps
+    New(new::New),
     /// Exit codes and what they mean
     #[command(name = "exit-codes", hide = true, override_help = crate::exit::HELP)]
     ExitCodes,

@@ -20,6 +20,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lorewell-agent", &["lorewell-model", "lorewell-embed", "lorewell-agent-derive"]),
     ("lorewell", &["lorewell-model", "lorewell-embed", "lorewell-rag", "lorewell-agent"]),
     ("lorewell-cli", &["lorewell"]),
+    ("new-agent", &["lorewell"]),
+    ("new-rag", &["lorewell"]),
+    ("new-workflow", &["lorewell"]),
 ];
 
 type Arrow = (String, String);

@@ -12,6 +12,7 @@ mod last;
 mod list;
 mod manual;
 mod model;
+mod new;
 mod question;
 mod remove;
 mod run;
@@ -83,6 +84,7 @@ pub(crate) fn run(args: Args) -> Result<Exit> {
         Command::Completions { shell } => return manual::completions(shell),
         Command::Man { dir } => return manual::man(dir.as_deref()),
         Command::ExitCodes => return manual::exit_codes(),
+        Command::New(new) => return new::run(&args.global, &new),
         Command::Config { command } => return config::run(&args.global, &command),
         Command::Key { command } => return runtime()?.block_on(key::run(&args.global, command)),
         Command::Doctor => return runtime()?.block_on(doctor::run(args.global)),
@@ -144,6 +146,7 @@ async fn dispatch(session: Session, command: Command) -> Result<Exit> {
         | Command::Completions { .. }
         | Command::Man { .. }
         | Command::ExitCodes
+        | Command::New(_)
         | Command::Doctor => unreachable!("these were run without a session"),
     }
 }

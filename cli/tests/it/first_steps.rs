@@ -33,7 +33,7 @@ fn help_lists_the_commands() {
     let help = place.ok("--help");
     for command in [
         "init", "ingest", "search", "ask", "run", "chat", "show", "ls", "status", "rm", "model", "key", "trace",
-        "doctor", "config",
+        "doctor", "config", "new",
     ] {
         let run = place.ok(&format!("{command} --help"));
         assert!(help.stdout.contains(&format!("\n  {command}  ")), "`{command}` is not in {}", help.stdout);
@@ -73,6 +73,8 @@ Commands:
   config       Show settings and where they come from
   completions  Print a completion script for a shell
   man          Print the manual page, or write all of them to a folder
+  new          Make a Rust project that builds on Lorewell: an agent, answers
+               from documents, a graph of steps
   help         Print this message or the help of the given subcommand(s)
 
 Options:

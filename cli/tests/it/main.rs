@@ -20,6 +20,7 @@ mod hostile;
 mod ingest;
 mod keys;
 mod models;
+mod new;
 mod offline;
 mod questions;
 mod readme;
