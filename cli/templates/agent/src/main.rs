@@ -1,9 +1,11 @@
 //! Talks with the agent. Its thread is a file, so that the answer to a question may come in another
 //! process.
 
+use std::env::VarError;
+
 use lorewell::agent::checkpoint::Sqlite;
 use lorewell::agent::{Outcome, Thread};
-use lorewell::{Chat, Model, Result, model};
+use lorewell::{Chat, Kind, Model, OrKind, Result, model};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -32,7 +34,8 @@ async fn main() -> Result<()> {
 async fn chosen() -> Result<Model> {
     match std::env::var("LOREWELL_MODEL") {
         Ok(name) => model(name).await,
-        Err(_) => new_agent::offline(),
+        Err(VarError::NotPresent) => new_agent::offline(),
+        Err(error) => Err(error).or_kind(Kind::Config),
     }
 }
 

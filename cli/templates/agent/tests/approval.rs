@@ -4,8 +4,9 @@ use lorewell::agent::checkpoint::Sqlite;
 use lorewell::agent::{Decision, Outcome};
 use lorewell::model::mock::Script;
 use lorewell::{Chat, Message, Model, Result};
-use new_agent::{agent, call};
 use serde_json::json;
+
+use new_agent::{agent, call};
 
 fn scripted(answers: impl IntoIterator<Item = Message>) -> Result<(Script, Model)> {
     let script = Script::new(answers);

@@ -1,8 +1,9 @@
 //! Asks the documents: without a model in their own words, with one in its.
 
+use std::env::VarError;
 use std::path::Path;
 
-use lorewell::{Index, Result, model};
+use lorewell::{Index, Kind, OrKind, Result, model};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -10,15 +11,14 @@ async fn main() -> Result<()> {
     let asked = std::env::args().nth(1);
     let question = asked.unwrap_or_else(|| "How long can unused parts be returned?".to_owned());
     match std::env::var("LOREWELL_MODEL") {
-        Ok(name) => println!(
-            "{}",
-            new_rag::agent(model(name).await?, &index)
-                .run(question)
-                .await?
-        ),
-        Err(_) => quote(&index, &question).await?,
+        Ok(name) => {
+            let agent = new_rag::agent(model(name).await?, &index);
+            println!("{}", agent.run(question).await?);
+            Ok(())
+        }
+        Err(VarError::NotPresent) => quote(&index, &question).await,
+        Err(error) => Err(error).or_kind(Kind::Config),
     }
-    Ok(())
 }
 
 async fn quote(index: &Index, question: &str) -> Result<()> {

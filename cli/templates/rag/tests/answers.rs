@@ -5,9 +5,10 @@ use std::fs;
 use lorewell::model::mock::Script;
 use lorewell::model::{Part, Role, ToolCall};
 use lorewell::{Message, Model, Result, Standing};
-use new_rag::{agent, open};
 use serde_json::json;
 use tempfile::TempDir;
+
+use new_rag::{agent, open};
 
 /// Copies the documents, so that a test may change them.
 fn project() -> Result<TempDir> {

@@ -18,6 +18,16 @@ pub struct Refund {
     pub log: Vec<String>,
 }
 
+impl Refund {
+    /// Begins with what the customer wants back, in cents.
+    pub fn of(cents: u64) -> Self {
+        Self {
+            cents,
+            ..Self::default()
+        }
+    }
+}
+
 /// Makes the graph. All that is wrong with it is said at once.
 ///
 /// # Errors

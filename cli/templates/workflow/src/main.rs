@@ -4,6 +4,7 @@
 use lorewell::agent::checkpoint::Sqlite;
 use lorewell::agent::{Outcome, Thread};
 use lorewell::{Error, Kind, Result};
+
 use new_workflow::{Refund, flow};
 
 #[tokio::main]
@@ -13,12 +14,8 @@ async fn main() -> Result<()> {
     let outcome = match word.as_str() {
         "yes" | "no" => go_on(&thread, word == "yes").await?,
         _ => {
-            let cents = cents(&word)?;
             thread
-                .run(Refund {
-                    cents,
-                    ..Refund::default()
-                })
+                .run(Refund::of(cents(&word)?))
                 .discard_unfinished()
                 .await?
         }
@@ -27,10 +24,8 @@ async fn main() -> Result<()> {
         Outcome::Done(refund) => println!("{}", refund.log.join("\n")),
         Outcome::Paused(paused) => {
             for question in paused.questions {
-                println!(
-                    "{} `cargo run -- yes`, or `no`",
-                    question.prompt.as_str().unwrap_or_default()
-                );
+                let asked = question.prompt.as_str().unwrap_or_default();
+                println!("{asked} `cargo run -- yes`, or `no`");
             }
         }
     }

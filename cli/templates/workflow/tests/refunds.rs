@@ -3,24 +3,18 @@
 use lorewell::Result;
 use lorewell::agent::checkpoint::Sqlite;
 use lorewell::agent::{Outcome, Thread};
-use new_workflow::{Refund, flow};
 use tempfile::TempDir;
+
+use new_workflow::{Refund, flow};
 
 async fn open(folder: &TempDir) -> Result<Thread<Refund>> {
     let store = Sqlite::open(folder.path().join("threads.sqlite")).await?;
     Ok(flow()?.thread("test", store))
 }
 
-fn refund(cents: u64) -> Refund {
-    Refund {
-        cents,
-        ..Refund::default()
-    }
-}
-
 #[tokio::test]
 async fn a_small_sum_is_paid_without_asking() -> Result<()> {
-    let refund = flow()?.run(refund(2_000)).await?.done()?;
+    let refund = flow()?.run(Refund::of(2_000)).await?.done()?;
     assert_eq!(refund.log, ["paid 20.00 EUR"]);
     Ok(())
 }
@@ -28,7 +22,7 @@ async fn a_small_sum_is_paid_without_asking() -> Result<()> {
 #[tokio::test]
 async fn a_larger_one_waits_for_a_person_and_is_paid_once() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let Outcome::Paused(paused) = open(&folder).await?.run(refund(2_001)).await? else {
+    let Outcome::Paused(paused) = open(&folder).await?.run(Refund::of(2_001)).await? else {
         panic!("it pays without asking");
     };
     assert_eq!(paused.questions[0].prompt, "Refund 20.01 EUR?");
@@ -44,7 +38,7 @@ async fn a_larger_one_waits_for_a_person_and_is_paid_once() -> Result<()> {
 async fn no_means_no() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let thread = open(&folder).await?;
-    let Outcome::Paused(paused) = thread.run(refund(9_900)).await? else {
+    let Outcome::Paused(paused) = thread.run(Refund::of(9_900)).await? else {
         panic!("it pays without asking");
     };
     thread.answer(&paused.questions[0].id, false).await?;
