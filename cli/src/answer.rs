@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use lorewell::model::{Event, Finish, Fold, Media, Message, Model, Part, Reply, Request, Usage};
+use lorewell::model::{Event, Finish, Fold, Media, Model, Part, Reply, Request, Usage};
 use lorewell::{Error, Kind};
 
 use crate::interrupt::Interrupts;
@@ -13,8 +13,6 @@ use crate::pace::Pace;
 /// An answer, as far as it came.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    /// What was said.
-    pub(crate) message: Message,
     /// What it used.
     pub(crate) usage: Usage,
     /// How it ended.
@@ -64,10 +62,10 @@ pub(crate) async fn follow(
             }
             Some(Err(error)) => break End::Failed(error),
             None => {
-                let (message, usage) = (fold.message(), fold.usage());
+                let usage = fold.usage();
                 return Ok(match fold.reply() {
-                    Ok(reply) => Answered { message, usage, end: End::Whole(Box::new(reply)), pace },
-                    Err(error) => Answered { message, usage, end: End::Failed(asking(model, error)), pace },
+                    Ok(reply) => Answered { usage, end: End::Whole(Box::new(reply)), pace },
+                    Err(error) => Answered { usage, end: End::Failed(asking(model, error)), pace },
                 });
             }
         }
@@ -76,7 +74,7 @@ pub(crate) async fn follow(
         End::Failed(error) => End::Failed(asking(model, error)),
         end => end,
     };
-    Ok(Answered { message: fold.message(), usage: fold.usage(), end, pace })
+    Ok(Answered { usage: fold.usage(), end, pace })
 }
 
 fn asking(model: &Model, error: Error) -> Error {

@@ -104,7 +104,7 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Ask a model, without documents
     Run(Run),
-    /// Talk with a model; the conversation is kept
+    /// Talk with an agent over your documents; the conversation is kept
     Chat(Chat),
     /// Show a source: PATH, a place in it as printed (PATH:LINE, PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the
     /// number of a hit of the last search or answer

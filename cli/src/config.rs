@@ -22,7 +22,49 @@ pub(crate) struct Key {
 }
 
 /// All settings, in alphabetical order.
-pub(crate) const KEYS: [Key; 9] = [
+pub(crate) const KEYS: [Key; 15] = [
+    Key {
+        name: "chat_memory",
+        environment: "LOREWELL_CHAT_MEMORY",
+        default: "false",
+        help: "whether the model of `chat` may remember things beyond a session; not in a project's file",
+        check: |value| one_of(value, &["true", "false"]),
+    },
+    Key {
+        name: "chat_steps_max",
+        environment: "LOREWELL_CHAT_STEPS_MAX",
+        default: "50", // a stuck model repeats itself well before this
+        help: "answers of the model within one turn of `chat`, at most; not in a project's file",
+        check: |value| number(value, 1),
+    },
+    Key {
+        name: "chat_tokens_max",
+        environment: "LOREWELL_CHAT_TOKENS_MAX",
+        default: "1000000", // ten long searches with a full window, and no more
+        help: "tokens of one turn of `chat`, at most; not in a project's file",
+        check: |value| number(value, 1),
+    },
+    Key {
+        name: "chat_usd_max",
+        environment: "LOREWELL_CHAT_USD_MAX",
+        default: "1", // more than nearly all turns cost, and no more than one would pay by mistake
+        help: "US dollars of one turn of `chat`, at most, where the price is known; not in a project's file",
+        check: dollars,
+    },
+    Key {
+        name: "chat_web",
+        environment: "LOREWELL_CHAT_WEB",
+        default: "false",
+        help: "whether the model of `chat` may read pages of the web; not in a project's file",
+        check: |value| one_of(value, &["true", "false"]),
+    },
+    Key {
+        name: "chat_write",
+        environment: "LOREWELL_CHAT_WRITE",
+        default: "false",
+        help: "whether the model of `chat` may write files of the current folder; not in a project's file",
+        check: |value| one_of(value, &["true", "false"]),
+    },
     Key {
         name: "chunk_tokens_max",
         environment: "LOREWELL_CHUNK_TOKENS_MAX",
@@ -88,8 +130,19 @@ pub(crate) const KEYS: [Key; 9] = [
     },
 ];
 
-/// Settings that a project must not have: whoever shares a folder would say where its reader's questions go, and stay.
-const PERSONAL: [&str; 3] = ["model", "trace", "trace_keep_days"];
+/// Settings that a project must not have: whoever shares a folder would say where its reader's questions go, and stay, and
+/// what a model may do there.
+const PERSONAL: [&str; 9] = [
+    "chat_memory",
+    "chat_steps_max",
+    "chat_tokens_max",
+    "chat_usd_max",
+    "chat_web",
+    "chat_write",
+    "model",
+    "trace",
+    "trace_keep_days",
+];
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +266,16 @@ impl Config {
         self.value(key).parse().expect("the value was checked in `read_what_is_sound`")
     }
 
+    /// Tells whether a setting that is true or false is true.
+    pub(crate) fn is_on(&self, key: &'static str) -> bool {
+        self.value(key) == "true"
+    }
+
+    /// Returns the value of a setting that is an amount of US dollars.
+    pub(crate) fn dollars(&self, key: &'static str) -> f64 {
+        self.value(key).parse().expect("the value was checked in `read_what_is_sound`")
+    }
+
     /// Returns the value of a setting that is a path, as it was meant where it was written.
     pub(crate) fn path(&self, key: &'static str) -> Result<PathBuf> {
         let setting = self.known(key);
@@ -310,7 +373,8 @@ fn scalar(item: &Item) -> Option<String> {
         Value::String(value) => Some(value.value().clone()),
         Value::Integer(value) => Some(value.value().to_string()),
         Value::Boolean(value) => Some(value.value().to_string()),
-        Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::InlineTable(_) => None,
+        Value::Float(value) => Some(value.value().to_string()),
+        Value::Datetime(_) | Value::Array(_) | Value::InlineTable(_) => None,
     }
 }
 
@@ -338,6 +402,11 @@ fn limit(value: &str) -> Result<(), String> {
         Ok(1..=LIMIT_MAX) => Ok(()),
         _ => Err(format!("it must be a whole number from 1 to {LIMIT_MAX}")),
     }
+}
+
+fn dollars(value: &str) -> Result<(), String> {
+    let parsed = value.parse::<f64>().ok().filter(|usd| usd.is_finite() && *usd > 0.0);
+    parsed.map(drop).ok_or_else(|| "it must be an amount above 0, such as 0.5".to_owned())
 }
 
 fn one_of(value: &str, values: &[&str]) -> Result<(), String> {

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Partly = 5,
     /// A check failed.
     Check = 6,
+    /// A question waits for a person.
+    Waits = 7,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -36,6 +38,7 @@ Exit codes:
   4    a key is missing or was rejected
   5    partly done: some files could not be read
   6    a check failed (doctor)
+  7    a question waits for a person (chat)
   130  interrupted by Ctrl-C
 
 Standard output carries the result and nothing else; everything else goes to

@@ -110,7 +110,8 @@ pub(crate) fn error(text: &str) {
     to_stderr(&format!("{}: {}", paint(BAD, "error"), lines.join("\n")));
 }
 
-fn to_stderr(text: &str) {
+/// Prints what a person must see, whatever else is left out.
+pub(crate) fn to_stderr(text: &str) {
     // Nothing is left to do if standard error is gone.
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
@@ -132,6 +133,22 @@ pub(crate) fn plain(line: &str) -> String {
 /// Makes a text harmless as [`plain`] does, and leaves its lines apart.
 pub(crate) fn plain_lines(text: &str) -> String {
     text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes out the number of each character that could fake or hide something, on a line that a person decides by: those
+/// that [`plain`] replaces, and those that nobody sees.
+pub(crate) fn visible(line: &str) -> String {
+    let is_hidden = |c: char| moves_the_cursor(c) || is_unseen(c);
+    line.chars().map(|c| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// Tells characters that are drawn as nothing: `Default_Ignorable_Code_Point` of Unicode 17, without those that join letters
+/// and choose between a picture and a letter.
+fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'
+        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0D}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+        | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// Tells control characters, line and paragraph separators, and the bidirectional controls of Unicode Annex 9, with

@@ -1,14 +1,13 @@
-//! Conversations that are kept: a file of JSON lines each. What was said is on the disk before the next step is taken, so
-//! that a crash costs at most the answer that was on its way; a last line that was torn by one is dropped.
+//! Sessions of `chat`. What was said is a thread of the store; beside it lie a lock, so that one process has a session at
+//! a time, and a few facts that lists show and the thread does not know: the model, the first words, what it all cost.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
-use jiff::Timestamp;
-use lorewell::model::{Message, Usage};
+use lorewell::agent::checkpoint::{Checkpoints as _, Sqlite};
 use lorewell::{Error, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -16,51 +15,47 @@ use crate::exit::Misuse;
 use crate::folders::make_private;
 use crate::spent::Spent;
 
-/// Version of the lines.
+/// Version of the facts.
 const VERSION: u32 = 1;
-/// Bytes of a session, pictures and all: more than any model reads.
-const SESSION_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of the facts of a session: its first words are their longest part.
+const FACTS_BYTES_MAX: u64 = 64 << 10;
 /// Characters of a session's name.
 const NAME_CHARS_MAX: usize = 64;
-/// New sessions that one account may begin within a second.
-const SAME_SECOND_MAX: usize = 100;
+/// Characters of a session's first words that lists may show.
+const FIRST_CHARS_MAX: usize = 200;
+/// Names that are tried for a new session: as many as one account may begin within a second.
+const NAMES_MAX: usize = 100;
+/// Threads that are read from the store at once.
+const PAGE: usize = 200;
 
-/// A line of a session.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "line", rename_all = "snake_case")]
-enum Line {
-    /// The first one.
-    Session { version: u32, at: Timestamp },
-    /// What the person said.
-    Asked { at: Timestamp, message: Message },
-    /// What the model said.
-    Answered(Answered),
+/// What is known of a session besides what was said in it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Facts {
+    version: u32,
+    /// The model that answered last.
+    pub(crate) model: Option<String>,
+    /// What the person said first.
+    pub(crate) first_words: String,
+    /// What all turns but the last have used.
+    before: Spent,
+    /// What the last turn has used so far.
+    turn: Spent,
 }
 
-/// What a model said.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answered {
-    at: Timestamp,
-    pub(crate) model: String,
-    pub(crate) message: Message,
-    usage: Usage,
-    /// In US dollars; none if the price is not known.
-    cost_usd: Option<f64>,
-    /// Whether it was stopped before its end.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) interrupted: bool,
-}
-
-impl Answered {
-    /// Notes what a model said just now.
-    pub(crate) fn new(model: &str, message: Message, spent: &Spent) -> Self {
-        let (at, model) = (Timestamp::now(), model.to_owned());
-        Self { at, model, message, usage: spent.usage, cost_usd: spent.cost(), interrupted: false }
+impl Facts {
+    /// Returns what all of the session has used.
+    pub(crate) fn spent(&self) -> Spent {
+        let mut spent = self.before;
+        spent.add(self.turn);
+        spent
     }
 
-    fn spent(&self) -> Spent {
-        let cost_usd = self.cost_usd.unwrap_or_default();
-        Spent { usage: self.usage, cost_usd, is_unpriced: self.cost_usd.is_none() }
+    /// Begins a turn.
+    fn ask(&mut self, words: &str) {
+        if self.first_words.is_empty() {
+            self.first_words = words.chars().take(FIRST_CHARS_MAX).collect();
+        }
+        self.before.add(std::mem::take(&mut self.turn));
     }
 }
 
@@ -68,238 +63,162 @@ impl Answered {
 #[derive(Debug, Clone)]
 pub(crate) struct Sessions {
     dir: PathBuf,
+    store: Sqlite,
 }
 
 /// A session in a list.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) name: String,
-    pub(crate) modified: SystemTime,
+    pub(crate) touched: SystemTime,
 }
 
 impl Sessions {
-    /// Keeps sessions in a folder of this account's data.
-    pub(crate) fn new(data: &Path) -> Self {
-        Self { dir: data.join("sessions") }
+    /// Opens the sessions in a folder of this account's data.
+    pub(crate) async fn open(data: &Path) -> Result<Self> {
+        let dir = data.join("sessions");
+        make_private(&dir)?;
+        let store = Sqlite::open(data.join("threads.sqlite")).await?;
+        Ok(Self { dir, store })
     }
 
-    /// Begins a session, whose file is made when something is said.
-    pub(crate) fn begin(&self) -> Conversation {
+    /// Returns the store of their threads.
+    pub(crate) fn store(&self) -> &Sqlite {
+        &self.store
+    }
+
+    /// Begins a session under a name that nobody has.
+    pub(crate) async fn begin(&self) -> Result<Conversation> {
         let now = jiff::Zoned::now().strftime("%Y-%m-%d-%H%M%S").to_string();
-        let is_free = |name: &String| !self.file(name).exists();
-        let names = (2..SAME_SECOND_MAX).map(|n| format!("{now}-{n}"));
-        let name = std::iter::once(now.clone()).chain(names).find(is_free).unwrap_or(now);
-        self.named(name)
+        self.begin_like(&now).await
     }
 
-    /// Opens the session of a name, or begins it. The second value says what was dropped from it.
-    pub(crate) fn open(&self, name: &str) -> Result<(Conversation, Option<String>)> {
+    /// Begins a session under the first free one of the names `base`, `base-2`, `base-3`, …
+    pub(crate) async fn begin_like(&self, base: &str) -> Result<Conversation> {
+        let numbered = (2..=NAMES_MAX).map(|n| {
+            let end = format!("-{n}");
+            let kept: String = base.chars().take(NAME_CHARS_MAX - end.len()).collect();
+            format!("{kept}{end}")
+        });
+        for name in std::iter::once(base.to_owned()).chain(numbered) {
+            if self.has(&name).await? {
+                continue;
+            }
+            match self.locked(&name) {
+                Err(error) if error.downcast_ref().map(Error::kind) == Some(Kind::Conflict) => {}
+                conversation => return conversation,
+            }
+        }
+        let message = format!("there are {NAMES_MAX} sessions called like `{base}`; name one with `--session`");
+        Err(Error::new(Kind::Limit, message).into())
+    }
+
+    /// Opens the session of a name, or begins it.
+    pub(crate) fn named(&self, name: &str) -> Result<Conversation> {
         check_name(name)?;
-        let mut conversation = self.named(name.to_owned());
-        let dropped = if conversation.path.exists() { conversation.load()? } else { None };
-        Ok((conversation, dropped))
+        self.locked(name)
     }
 
-    /// Tells whether there is a session of a name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        check_name(name).is_ok() && self.file(name).exists()
+    /// Tells whether anything was said in a session of a name.
+    pub(crate) async fn has(&self, name: &str) -> Result<bool> {
+        Ok(check_name(name).is_ok() && self.store.thread(name).await?.is_some())
     }
 
     /// Lists the sessions, newest first.
-    pub(crate) fn list(&self) -> Result<Vec<Listed>> {
-        let doing = || format!("reading `{}`", self.dir.display());
-        let entries = match std::fs::read_dir(&self.dir) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.with_context(doing)?,
-        };
-        let mut sessions = Vec::new();
-        for entry in entries {
-            let path = entry.with_context(doing)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
-            let Some(name) = name.filter(|name| check_name(name).is_ok()) else { continue };
-            // One that is gone by now is none.
-            if let Ok(modified) = path.metadata().and_then(|metadata| metadata.modified()) {
-                sessions.push(Listed { name: name.to_owned(), modified });
-            }
+    pub(crate) async fn list(&self) -> Result<Vec<Listed>> {
+        let (mut sessions, mut after) = (Vec::new(), String::new());
+        // Each page begins after the one before it, so this ends.
+        loop {
+            let page = self.store.threads(&after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.name.to_string();
+            let ours = page.iter().filter(|thread| check_name(&thread.name).is_ok());
+            sessions.extend(ours.map(|thread| Listed { name: thread.name.to_string(), touched: thread.touched }));
         }
-        sessions.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| b.name.cmp(&a.name)));
+        sessions.sort_by(|a, b| b.touched.cmp(&a.touched).then_with(|| b.name.cmp(&a.name)));
         Ok(sessions)
     }
 
     /// Returns the first words of a session, as far as they can be read.
     pub(crate) fn first_words(&self, name: &str) -> String {
-        let Ok(file) = File::open(self.file(name)) else { return String::new() };
-        let lines = BufReader::new(file.take(SESSION_BYTES_MAX)).lines().map_while(Result::ok);
-        let mut messages = lines.filter_map(|line| match serde_json::from_str(&line) {
-            Ok(Line::Asked { message, .. }) => Some(message.text().into_owned()),
-            _ => None,
-        });
-        messages.next().unwrap_or_default()
+        read(&self.facts(name)).ok().flatten().unwrap_or_default().first_words
     }
 
-    fn file(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{name}.jsonl"))
+    fn facts(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.json"))
     }
 
-    fn named(&self, name: String) -> Conversation {
-        let path = self.file(&name);
-        Conversation { name, path, file: None, is_begun: false, turns: Vec::new(), spent: Spent::default() }
+    /// Takes a session for this process alone.
+    fn locked(&self, name: &str) -> Result<Conversation> {
+        let lock = Lock::take(self.dir.join(format!("{name}.lock")), name)?;
+        let path = self.facts(name);
+        let facts = read(&path)?.unwrap_or_default();
+        Ok(Conversation { name: name.to_owned(), facts, path, _lock: lock })
     }
 }
 
-/// A question and its answer, if there was one.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Turn {
-    pub(crate) asked: Message,
-    pub(crate) answered: Option<Answered>,
-}
-
-/// A session at hand. Nobody else writes to it.
+/// A session at hand. No other process has it.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) name: String,
-    pub(crate) turns: Vec<Turn>,
-    pub(crate) spent: Spent,
+    pub(crate) facts: Facts,
     path: PathBuf,
-    file: Option<File>,
-    is_begun: bool,
+    _lock: Lock,
 }
 
 impl Conversation {
-    /// Keeps what the person says.
-    pub(crate) fn ask(&mut self, message: Message) -> Result<()> {
-        self.write(&Line::Asked { at: Timestamp::now(), message: message.clone() })?;
-        self.turns.push(Turn { asked: message, answered: None });
+    /// Notes that the person says something.
+    pub(crate) fn ask(&mut self, words: &str) -> Result<()> {
+        self.facts.ask(words);
+        self.write()
+    }
+
+    /// Notes who answers, and what the last turn has used so far.
+    pub(crate) fn answered(&mut self, model: &str, turn: Spent) -> Result<()> {
+        self.facts.model = Some(model.to_owned());
+        self.facts.turn = turn;
+        self.write()
+    }
+
+    /// Takes over what is known of the session that this one is a copy of.
+    pub(crate) fn copy(&mut self, facts: &Facts) -> Result<()> {
+        self.facts = facts.clone();
+        self.write()
+    }
+
+    /// Writes the facts beside, and puts them in their place: a crash leaves the old ones or the new.
+    fn write(&mut self) -> Result<()> {
+        self.facts.version = VERSION;
+        let doing = || format!("writing `{}`", self.path.display());
+        let mut file =
+            tempfile::NamedTempFile::new_in(self.path.parent().unwrap_or(Path::new("."))).with_context(doing)?;
+        serde_json::to_writer(&mut file, &self.facts).with_context(doing)?;
+        file.flush().with_context(doing)?;
+        file.persist(&self.path).with_context(doing)?;
         Ok(())
     }
+}
 
-    /// Keeps what the model says.
-    pub(crate) fn answer(&mut self, answered: Answered) -> Result<()> {
-        let line = Line::Answered(answered);
-        self.write(&line)?;
-        self.take(line);
-        Ok(())
-    }
+/// A file that is locked for as long as a session is at hand. The system lets go of it when the process dies. Should two
+/// ever hold it, the claim of the store still lets only one of them write at a time.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
 
-    /// Returns the conversation as the model is to read it: what got no answer is left out, but for the end of it. A
-    /// question that a provider refuses would otherwise be refused with every later one.
-    pub(crate) fn messages(&self) -> Vec<Message> {
-        let mut messages = Vec::with_capacity(self.turns.len() * 2);
-        for (n, turn) in self.turns.iter().enumerate() {
-            match &turn.answered {
-                Some(answered) => messages.extend([turn.asked.clone(), answered.message.clone()]),
-                None if n + 1 == self.turns.len() => messages.push(turn.asked.clone()),
-                None => {}
-            }
-        }
-        messages
-    }
-
-    /// Returns the last question, if it has got no answer.
-    pub(crate) fn unanswered(&self) -> Option<&Message> {
-        self.turns.last().filter(|turn| turn.answered.is_none()).map(|turn| &turn.asked)
-    }
-
-    /// Returns the model that answered last.
-    pub(crate) fn model(&self) -> Option<&str> {
-        let answers = self.turns.iter().rev().filter_map(|turn| turn.answered.as_ref());
-        answers.map(|answered| answered.model.as_str()).next()
-    }
-
-    fn take(&mut self, line: Line) {
-        match line {
-            Line::Session { .. } => self.is_begun = true,
-            Line::Asked { message, .. } => self.turns.push(Turn { asked: message, answered: None }),
-            Line::Answered(answered) => {
-                self.spent.add(answered.spent());
-                if let Some(turn) = self.turns.last_mut() {
-                    turn.answered = Some(answered);
-                }
-            }
-        }
-    }
-
-    /// Reads the file, and cuts off what a crash has left half written.
-    fn load(&mut self) -> Result<Option<String>> {
-        let path = self.path.clone();
-        let doing = || format!("reading the session `{}`", path.display());
-        let mut file = self.locked(false)?;
-        let bytes = file.metadata().with_context(doing)?.len();
-        if bytes > SESSION_BYTES_MAX {
-            let message = format!("`{}` has {bytes} bytes; begin a new session", path.display());
-            return Err(Error::new(Kind::Limit, message).into());
-        }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text).with_context(doing)?;
-        let mut sound = 0;
-        let mut lines = text.split_inclusive(|byte| *byte == b'\n').zip(1_usize..).peekable();
-        while let Some((line, n)) = lines.next() {
-            let read = serde_json::from_slice(line).map_err(|error| error.to_string());
-            match read.and_then(newer) {
-                Ok(read) if line.ends_with(b"\n") => self.take(read),
-                Err(why) if lines.peek().is_some() || n == 1 && line.ends_with(b"\n") => {
-                    let message = format!("line {n} of `{}` cannot be read: {why}", path.display());
-                    return Err(Error::new(Kind::Corrupt, message).into());
-                }
-                _ => break,
-            }
-            sound += line.len();
-        }
-        let dropped = text.len() - sound;
-        if dropped > 0 {
-            file.set_len(sound as u64).with_context(doing)?;
-            file.sync_all().with_context(doing)?;
-        }
-        self.file = Some(file);
-        Ok((dropped > 0).then(|| format!("The last line of `{}` was only half written, and is dropped.", self.name)))
-    }
-
-    /// Adds a line, and sees to it that it is on the disk.
-    fn write(&mut self, line: &Line) -> Result<()> {
-        let mut text = Vec::new();
-        if !self.is_begun {
-            serde_json::to_writer(&mut text, &Line::Session { version: VERSION, at: Timestamp::now() })?;
-            text.push(b'\n');
-        }
-        serde_json::to_writer(&mut text, line)?;
-        text.push(b'\n');
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.locked(true)?,
-        };
-        let doing = || format!("writing to the session `{}`", self.path.display());
-        let before = file.metadata().with_context(doing)?.len();
-        let written = file.write_all(&text).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // Half a line in the middle would be more than a torn end; if this fails too, the next start says so.
-            drop(file.set_len(before));
-        }
-        self.file = Some(file);
-        written.with_context(doing)?;
-        self.is_begun = true;
-        Ok(())
-    }
-
-    /// Opens the file for this process alone.
-    fn locked(&self, is_new: bool) -> Result<File> {
-        let doing = || format!("opening the session `{}`", self.path.display());
-        let folder = self.path.parent().unwrap_or(Path::new("."));
+impl Lock {
+    fn take(path: PathBuf, session: &str) -> Result<Self> {
+        let doing = || format!("locking the session `{session}`");
         let mut options = OpenOptions::new();
-        options.read(true).append(true).create_new(is_new);
+        options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        if is_new {
-            make_private(folder)?;
-        }
-        let file = options.open(&self.path).with_context(doing)?;
-        if is_new {
-            #[cfg(unix)] // so that the file's name is on the disk too
-            File::open(folder).and_then(|folder| folder.sync_all()).with_context(doing)?;
-        }
+        let file = options.open(&path).with_context(doing)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => {
-                let message = format!("the session `{}` is open in another process", self.name);
+                let message = format!("the session `{session}` is open in another process");
                 Err(Error::new(Kind::Conflict, message).into())
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(doing),
@@ -307,14 +226,32 @@ impl Conversation {
     }
 }
 
-/// Refuses what a later version has written, rather than to take it for something else.
-fn newer(line: Line) -> Result<Line, String> {
-    match line {
-        Line::Session { version, .. } if version > VERSION => {
-            Err(format!("it is of version {version}, and this program knows {VERSION}; use a newer one"))
-        }
-        line => Ok(line),
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // One that stays behind is locked by nobody.
+        let _ = std::fs::remove_file(&self.path);
     }
+}
+
+fn read(path: &Path) -> Result<Option<Facts>> {
+    let doing = || format!("reading `{}`", path.display());
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file.with_context(doing)?.take(FACTS_BYTES_MAX).read_to_end(&mut bytes).with_context(doing)?,
+    };
+    let corrupt = |why: &dyn std::fmt::Display| {
+        let message = format!(
+            "`{}` cannot be read: {why}; remove it to go on without the model and the cost in it",
+            path.display()
+        );
+        Error::new(Kind::Corrupt, message)
+    };
+    let facts: Facts = serde_json::from_slice(&bytes).map_err(|error| corrupt(&error))?;
+    if facts.version > VERSION {
+        return Err(corrupt(&format!("it is of version {}, and this program knows {VERSION}", facts.version)).into());
+    }
+    Ok(Some(facts))
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -1,11 +1,12 @@
 //! Says what an answer used and what that costs, on one short line.
 
 use lorewell::model::{Model, Price, Usage};
+use serde::{Deserialize, Serialize};
 
 use crate::output::thousands;
 
 /// What one or more answers used.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spent {
     pub(crate) usage: Usage,
     /// In US dollars, as far as prices are known.
@@ -23,6 +24,11 @@ impl Spent {
     fn priced(usage: Usage, price: Option<Price>) -> Self {
         let cost = price.map(|price| price.cost_usd(&usage));
         Self { usage, cost_usd: cost.unwrap_or_default(), is_unpriced: cost.is_none() }
+    }
+
+    /// Takes what a run of an agent has spent on a model.
+    pub(crate) fn of_run(spent: lorewell::agent::Spent, model: &Model) -> Self {
+        Self { usage: spent.usage, cost_usd: spent.cost_usd, is_unpriced: model.price().is_none() }
     }
 
     /// Returns the cost, if all of it is known.

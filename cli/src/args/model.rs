@@ -103,6 +103,18 @@ pub(crate) struct Chat {
     /// Go on with the newest session
     #[arg(short = 'c', long = "continue", conflicts_with = "session")]
     pub(crate) newest: bool,
+    /// Let the model write files of this folder, too; each call is asked about. Default: it reads those of the current one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
+    /// Let the model read pages of the web
+    #[arg(long)]
+    pub(crate) web: bool,
+    /// Let the model read this SQLite file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) db: Option<PathBuf>,
+    /// Approve calls of this tool without asking; may be given several times. For scripts
+    #[arg(long = "yes-to", value_name = "TOOL")]
+    pub(crate) yes_to: Vec<String>,
 }
 
 /// How much a model thinks before it speaks.

@@ -34,7 +34,7 @@ pub(super) async fn run(session: &Session, args: args::Search) -> Result<Exit> {
     Ok(if hits.hits.is_empty() { Exit::Nothing } else { Exit::Done })
 }
 
-fn print(session: &Session, hits: &Hits) -> Result<()> {
+pub(super) fn print(session: &Session, hits: &Hits) -> Result<()> {
     if session.global.json {
         return session.json(hits);
     }

@@ -1,8 +1,10 @@
-//! `chat` over a pipe: sessions that are kept and go on, Ctrl-C and SIGKILL in the middle of an answer, torn files.
+//! `chat` over a pipe: sessions that are kept and go on, tools and their approval, Ctrl-C and SIGKILL at any moment, going back
+//! and copies. What only a terminal has is in `terminal`.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use snapbox::str;
 
 use crate::place::{Place, check};
@@ -55,61 +57,59 @@ impl Drop for Chat {
     }
 }
 
-/// Returns the lines of a session, without times.
-fn lines(place: &Place, name: &str) -> Vec<serde_json::Value> {
-    let text = std::fs::read_to_string(place.home().join(format!("data/sessions/{name}.jsonl"))).unwrap();
-    let read = |line: &str| {
-        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
-        line.as_object_mut().unwrap().remove("at").unwrap();
-        line
+/// Returns who said what in a session, as its export tells it.
+fn said(place: &Place, name: &str) -> Vec<(String, String)> {
+    let exported = exported(place, name);
+    let messages = exported["messages"].as_array().unwrap().iter();
+    let text = |message: &Value| {
+        let texts = message["parts"].as_array().unwrap().iter().filter_map(|part| part["text"].as_str());
+        (message["role"].as_str().unwrap().to_owned(), texts.collect())
     };
-    text.lines().map(read).collect()
+    messages.map(text).collect()
 }
 
-fn said(line: &serde_json::Value) -> (&str, &str) {
-    (line["line"].as_str().unwrap(), line["message"]["parts"][0]["text"].as_str().unwrap_or_default())
+/// Returns a session as JSON.
+fn exported(place: &Place, name: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("session.json");
+    let run = place
+        .piped(&format!("chat --model mock:echo --session {name}"), format!("/export {}", file.display()).as_bytes());
+    assert!(run.code == 0 || run.code == 7, "{}", run.transcript());
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
+
+fn pairs<const N: usize>(said: [(&str, &str); N]) -> Vec<(String, String)> {
+    said.map(|(role, text)| (role.to_owned(), text.to_owned())).into()
 }
 
 #[test]
 fn lines_are_answered_and_kept() {
     let place = Place::empty();
-    let run = place.piped("chat --model mock:echo --session trip -v", b"hello **there**\n\n//etc\n/usage\nlast");
-    snapbox::assert_data_eq!(
-        run.transcript(),
-        str![[r#"
-hello **there**
-/etc
-2 messages, 7 in / 3 out - $0
-last
-2> 2 in / 2 out - $0
-2> 5 in / 1 out - $0   in all 7 in / 3 out - $0
-2> 7 in / 1 out - $0   in all 14 in / 4 out - $0
-exit 0
-
-"#]]
-    );
-    let kept = lines(&place, "trip");
+    let run = place.piped("chat --model mock:echo --session trip", b"hello **there**\n\n//etc\nlast");
+    assert_eq!((run.stdout.as_str(), run.code), ("hello **there**\n/etc\nlast\n", 0), "{}", run.transcript());
     let expected = [
-        ("session", ""),
-        ("asked", "hello **there**"),
-        ("answered", "hello **there**"),
-        ("asked", "/etc"),
-        ("answered", "/etc"),
-        ("asked", "last"),
-        ("answered", "last"),
+        ("user", "hello **there**"),
+        ("assistant", "hello **there**"),
+        ("user", "/etc"),
+        ("assistant", "/etc"),
+        ("user", "last"),
+        ("assistant", "last"),
     ];
-    assert_eq!(kept.iter().map(said).collect::<Vec<_>>(), expected);
-    assert_eq!((&kept[2]["model"], &kept[2]["usage"]["output_tokens"]), (&"mock:echo".into(), &2.into()));
-    // The model of the session goes on with it, and reads all of it.
-    let run = place.piped("chat -c -v", b"more\n");
-    assert_eq!((run.stdout.as_str(), run.code), ("more\n", 0), "{}", run.transcript());
-    assert!(run.stderr.starts_with("9 in / 1 out"), "{}", run.transcript());
-    let run =
-        place.piped("chat --session other --model mock:echo", b"hi\n/sessions\n/resume trip\n/usage\n/new\n/usage\n");
+    assert_eq!(said(&place, "trip"), pairs(expected));
+    // The model of the session goes on with it.
+    let run = place.piped("chat -c -v", b"more\n/usage\n");
+    assert!(run.stdout.starts_with("more\n4 messages, "), "{}", run.transcript());
+    assert!(run.stderr.contains(" / 1 out - $0   in all "), "{}", run.transcript());
+    let run = place.piped(
+        "chat --session other --model mock:echo",
+        b"hi\n/sessions\n/sessions THERE hello\n/sessions nowhere\n/resume trip\n/usage\n/new\n/usage\n",
+    );
     let listed: Vec<&str> = run.stdout.lines().filter(|line| line.contains("trip") || line.contains("other")).collect();
     assert!(listed[0].starts_with("* other  ") && listed[0].ends_with("  hi"), "{}", run.transcript());
     assert!(listed[1].starts_with("  trip  ") && listed[1].ends_with("  hello **there**"), "{}", run.transcript());
-    assert!(run.stdout.ends_with("4 messages, 23 in / 5 out - $0\n0 messages, 0 in / 0 out - $0\n"), "{}", run.stdout);
+    assert!(listed[2].starts_with("  trip  ") && listed.len() == 3, "{}", run.transcript());
+    assert!(run.stdout.ends_with("0 messages, 0 in / 0 out - $0\n"), "{}", run.stdout);
+    assert!(run.stderr.contains("Nothing found."), "{}", run.stderr);
 }
 
 #[test]
@@ -142,13 +142,22 @@ exit 2
 
 "#]],
     );
-    let run = place.piped("chat --continue --model mock:echo", b"one\n/frob\ntwo\n");
+    check(
+        &place,
+        "chat --model mock:echo --yes-to write_file",
+        str![[r#"
+2> error: there is no tool `write_file`; there are `calculator`, `clock`, `list_files`, `read_file`
+exit 2
+
+"#]],
+    );
+    let run = place.piped("chat --continue --model mock:echo", b"one\n/serach x\ntwo\n");
     snapbox::assert_data_eq!(
         run.transcript(),
         str![[r#"
 one
 2> There is no session to go on with; this is a new one.
-2> error: there is no command `/frob`; `/help` lists them
+2> error: there is no command `/serach`; did you mean `/search`?
 exit 2
 
 "#]]
@@ -166,8 +175,15 @@ fn ctrl_c_keeps_what_was_said() {
     chat.read("Mont Blanc is ");
     chat.signal("INT");
     assert_eq!(chat.end(), Some(130));
-    let kept = lines(&place, "a");
-    assert_eq!((said(&kept[2]), &kept[2]["interrupted"]), (("answered", "Mont Blanc is "), &true.into()));
+    let expected = [("user", "how high is it?"), ("assistant", "Mont Blanc is")];
+    assert_eq!((said(&place, "a"), &exported(&place, "a")["is_stopped"]), (pairs(expected), &true.into()));
+    // The question is asked again as if it had not been.
+    let server = Server::start(Manner::Whole("4806 m"));
+    let mut chat = Chat::start(&place, &server, "chat --model compatible:m --session a");
+    chat.say("/retry");
+    chat.read("4806 m\n");
+    assert_eq!(chat.close(), Some(0));
+    assert_eq!(said(&place, "a"), pairs([("user", "how high is it?"), ("assistant", "4806 m")]));
 }
 
 #[test]
@@ -179,18 +195,17 @@ fn ctrl_c_between_two_lines_ends_it() {
     chat.read("yes\n");
     chat.signal("INT");
     assert_eq!(chat.end(), Some(130));
-    assert_eq!(lines(&place, "a").len(), 3);
+    assert_eq!(said(&place, "a"), pairs([("user", "well?"), ("assistant", "yes")]));
 }
 
 #[test]
 fn a_kill_costs_the_answer_on_its_way_and_no_more() {
     let place = Place::empty();
     let server = Server::start(Manner::Whole("a mountain"));
-    let mut command = place.command();
-    command.env("COMPATIBLE_BASE_URL", &server.address).args(["chat", "--model", "compatible:m", "--session", "a"]);
-    let mut first = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    first.stdin.take().unwrap().write_all(b"what is it?\n").unwrap();
-    assert!(first.wait().unwrap().success());
+    let mut chat = Chat::start(&place, &server, "chat --model compatible:m --session a");
+    chat.say("what is it?");
+    chat.read("a mountain\n");
+    assert_eq!(chat.close(), Some(0));
 
     let hanging = Server::start(Manner::Hanging("it is 48"));
     let mut chat = Chat::start(&place, &hanging, "chat --session a");
@@ -200,47 +215,171 @@ fn a_kill_costs_the_answer_on_its_way_and_no_more() {
     assert!(second.code == 1 && second.stderr.contains("is open in another process"), "{}", second.transcript());
     chat.signal("KILL");
     assert_eq!(chat.end(), None);
-    assert_eq!(lines(&place, "a").iter().map(said).next_back(), Some(("asked", "how high is it?")));
+    assert_eq!(said(&place, "a").last(), pairs([("user", "how high is it?")]).last());
 
-    // Whatever a crash leaves of a line is dropped, and said.
-    let file = place.home().join("data/sessions/a.jsonl");
-    let whole = std::fs::read(&file).unwrap();
-    std::fs::write(&file, [&whole[..], b"{\"line\":\"answered\",\"mess"].concat()).unwrap();
     let mut chat = Chat::start(&place, &server, "chat --session a");
     chat.say("/retry");
     chat.read("a mountain\n");
-    drop(chat.0.stdin.take());
-    let mut stderr = String::new();
-    chat.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!(
-        (stderr.as_str(), chat.end()),
-        ("The last line of `a` was only half written, and is dropped.\n", Some(0))
-    );
+    assert_eq!(chat.close(), Some(0));
     let asked = server.asked();
-    assert_eq!(
-        asked.last().unwrap(),
-        "\"user\": \"what is it?\"\n\"assistant\": \"a mountain\"\n\"user\": \"how high is it?\""
-    );
-    assert_eq!(lines(&place, "a").len(), 5);
+    let expected = "\"user\": \"what is it?\"\n\"assistant\": \"a mountain\"\n\"user\": \"how high is it?\"";
+    assert!(asked.last().unwrap().ends_with(expected), "{asked:?}");
+    assert_eq!(said(&place, "a").len(), 4);
 }
 
 #[test]
-fn a_question_that_fails_is_kept_and_not_asked_again_by_the_next() {
+fn a_question_that_fails_is_not_asked_again_by_the_next() {
     let place = Place::empty();
     let refusing = Server::start(Manner::Refusing(400));
     let mut chat = Chat::start(&place, &refusing, "chat --model compatible:m --session a");
     chat.say("bad");
     assert_eq!(chat.end(), Some(4));
+    assert_eq!(said(&place, "a"), pairs([("user", "bad")]));
     let server = Server::start(Manner::Whole("good"));
     let mut chat = Chat::start(&place, &server, "chat --model compatible:m --session a");
     chat.say("next");
     chat.read("good\n");
     assert_eq!(chat.close(), Some(0));
-    assert_eq!(server.asked(), ["\"user\": \"next\""]);
-    assert_eq!(
-        lines(&place, "a").iter().map(said).skip(1).collect::<Vec<_>>(),
-        [("asked", "bad"), ("asked", "next"), ("answered", "good")]
+    assert!(server.asked()[0].ends_with("\n\"user\": \"next\"") && !server.asked()[0].contains("bad"));
+    assert_eq!(said(&place, "a"), pairs([("user", "next"), ("assistant", "good")]));
+}
+
+#[test]
+fn the_library_is_searched_and_its_places_are_exported() {
+    let place = Place::sample();
+    let call =
+        Manner::Calling(&[("search_library", r#"{"query": "deposit", "limit": 2}"#)], &Manner::Whole("In a file."));
+    let server = Server::start(call);
+    let mut chat = Chat::start(&place, &server, "chat --model compatible:m --session a -v");
+    chat.say("where is the deposit?");
+    chat.read("In a file.\n");
+    chat.say("/search deposit");
+    chat.read("[1] ");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.md");
+    chat.say(&format!("/export {}", file.display()));
+    assert_eq!(chat.close(), Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let places: Vec<&str> = text.split("## Places that were read\n\n").nth(1).unwrap().lines().collect();
+    assert!(!places.is_empty() && places.iter().all(|place| text.matches(&place[2..]).count() >= 2), "{text}");
+    assert!(text.contains("Calls `search_library`:") && text.contains("## Lorewell\n\nIn a file.\n"), "{text}");
+    // What is there stays as it is, and the ending says what is written.
+    let again = place.piped("chat --session a", format!("/export {}", file.display()).as_bytes());
+    assert_eq!(again.code, 1, "{}", again.transcript());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    let odd = place.piped("chat --session a", b"/export a.xyz");
+    assert!(odd.code == 1 && odd.stderr.contains("end it with .md or .json"), "{}", odd.transcript());
+}
+
+/// Writes a file, and says so.
+const WRITING: Manner = Manner::Calling(
+    &[("write_file", r#"{"path": "todo.md", "text": "vent\u001b[2J\nit"}"#)],
+    &Manner::Whole("Written."),
+);
+
+#[test]
+fn nothing_is_written_before_a_person_says_so() {
+    let place = Place::empty();
+    let server = Server::start(WRITING);
+    let run = |words: &str, text: &[u8]| {
+        place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &server.address), words, text)
+    };
+    let asks = run("chat --model compatible:m --session a --write .", b"note it\n");
+    snapbox::assert_data_eq!(
+        asks.transcript(),
+        str![[r#"
+2> ? write_file wants to run. It may touch: write
+2>   path: "todo.md"
+2>   text:
+2>   | vent/u{1b}[2J
+2>   | it
+2> It waits for a person. Answer in a terminal: lorewell chat --session a, or approve it with --yes-to write_file
+exit 7
+
+"#]]
     );
+    assert!(!place.path("todo.md").exists());
+    // It waits in the next run too, and another message does not get past it.
+    let still = run("chat --session a --write .", b"go on\n");
+    assert!(still.code == 7 && still.stdout.is_empty(), "{}", still.transcript());
+    let done = run("chat --session a --write . --yes-to write_file -v", b"/usage\n");
+    assert!(done.code == 0 && done.stdout.starts_with("Written.\n1 message, 24 in / 6 out"), "{}", done.transcript());
+    assert!(done.stderr.contains("write_file is approved by --yes-to"), "{}", done.transcript());
+    assert_eq!(std::fs::read_to_string(place.path("todo.md")).unwrap(), "vent\u{1b}[2J\nit");
+}
+
+#[test]
+fn what_was_done_before_a_kill_is_not_done_again() {
+    let place = Place::empty();
+    const WRITE: (&str, &str) = ("write_file", r#"{"path": "todo.md", "text": "vent it"}"#);
+    let hanging = Server::start(Manner::Calling(&[WRITE], &Manner::Hanging("I have ")));
+    let line = "chat --model compatible:m --session a --write . --yes-to write_file";
+    let mut chat = Chat::start(&place, &hanging, line);
+    chat.say("note it");
+    chat.read("I have ");
+    chat.signal("KILL");
+    assert_eq!(chat.end(), None);
+    std::fs::remove_file(place.path("todo.md")).unwrap();
+    let server = Server::start(Manner::Calling(&[WRITE], &Manner::Whole("Written.")));
+    let mut chat = Chat::start(&place, &server, line);
+    chat.say("/retry");
+    chat.read("Written.\n");
+    assert_eq!(chat.close(), Some(0));
+    assert_eq!((server.asked().len(), place.path("todo.md").exists()), (1, false));
+}
+
+#[test]
+fn without_being_told_so_a_chat_cannot_write() {
+    let place = Place::empty();
+    let server = Server::start(WRITING);
+    let mut chat = Chat::start(&place, &server, "chat --model compatible:m --session a");
+    chat.say("note it");
+    chat.read("Written.\n");
+    assert_eq!(chat.close(), Some(0));
+    assert!(!place.path("todo.md").exists());
+    assert!(server.asked()[1].contains("there is no tool `write_file`"), "{:?}", server.asked());
+}
+
+#[test]
+fn a_session_is_copied_and_goes_back() {
+    let place = Place::empty();
+    let run = place.piped(
+        "chat --model mock:echo --session a",
+        b"one\ntwo\nthree\n/fork 2\nfour\n/undo\nfive\n/fork\nsix\n/undo\n/undo\n/undo\n/undo\n/usage\n",
+    );
+    assert!(run.code == 0 && run.stdout.contains("taken back: four\n"), "{}", run.transcript());
+    assert!(
+        run.stderr.contains("This is a-2, a copy of a.\nThis is a-2-2, a copy of a-2.\nThere is nothing to take back.")
+    );
+    assert!(run.stdout.contains("\n0 messages, "), "{}", run.transcript());
+    let echoed = |words: &[&str]| {
+        let both =
+            |word: &&str| [("user".to_owned(), (*word).to_owned()), ("assistant".to_owned(), (*word).to_owned())];
+        words.iter().flat_map(both).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&place, "a"), echoed(&["one", "two", "three"]));
+    assert_eq!(said(&place, "a-2"), echoed(&["one", "five"]));
+    let run = place.piped("chat --session a", b"/fork 4\n");
+    assert!(run.code == 2 && run.stderr.contains("there are only 3 messages"), "{}", run.transcript());
+    let run = place.piped("chat --session b --model mock:echo", b"/resume a-3\n");
+    assert!(run.code == 2 && run.stderr.contains("no session `a-3`"), "{}", run.transcript());
+}
+
+#[test]
+fn a_turn_has_a_budget_and_goes_on_with_more() {
+    let place = Place::empty();
+    const READ: (&str, &str) = ("list_files", "{}");
+    let server = Server::start(Manner::Calling(&[READ], &Manner::Whole("Nothing there.")));
+    let mut command = place.command();
+    command.env("COMPATIBLE_BASE_URL", &server.address);
+    let run = place.piped_by(&mut command, "chat --model compatible:m --session a", b"/budget 10\nlook\n");
+    assert!(run.code == 1 && run.stderr.contains("the budget is spent: 10 tokens"), "{}", run.transcript());
+    assert!(run.stderr.contains("`/budget` lets a turn use more"), "{}", run.transcript());
+    let mut chat = Chat::start(&place, &server, "chat --session a");
+    chat.say("/retry");
+    chat.read("Nothing there.\n");
+    assert_eq!(chat.close(), Some(0));
+    assert_eq!(server.asked().len(), 2, "what was answered is not asked again");
 }
 
 #[test]

@@ -58,7 +58,7 @@ Commands:
   ask          Answer a question, with citations that were checked against the
                sources
   run          Ask a model, without documents
-  chat         Talk with a model; the conversation is kept
+  chat         Talk with an agent over your documents; the conversation is kept
   show         Show a source: PATH, a place in it as printed (PATH:LINE,
                PATH:LINE-LINE, `PATH p.PAGE`, `PATH §HEADING`), or the number of
                a hit of the last search or answer
@@ -121,6 +121,7 @@ Exit codes:
   4    a key is missing or was rejected
   5    partly done: some files could not be read
   6    a check failed (doctor)
+  7    a question waits for a person (chat)
   130  interrupted by Ctrl-C
 
 Standard output carries the result and nothing else; everything else goes to

@@ -27,5 +27,7 @@ mod readme;
 mod running;
 mod settings;
 mod sources;
+#[cfg(target_os = "linux")] // `script` takes other arguments elsewhere
+mod terminal;
 mod traces;
 mod upkeep;

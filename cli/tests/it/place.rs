@@ -75,8 +75,15 @@ impl Place {
     pub(crate) fn command_by(&self, wrapper: &[&str]) -> Command {
         let lorewell = env!("CARGO_BIN_EXE_lorewell");
         let mut words = wrapper.iter().copied().chain([lorewell]);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).current_dir(&self.project).stdin(Stdio::null()).env_clear();
+        let mut command = self.command_of(words.next().unwrap());
+        command.args(words);
+        command
+    }
+
+    /// Prepares another program with a clean environment.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.project).stdin(Stdio::null()).env_clear();
         command.env("HOME", self.home()).env("LOREWELL_HOME", self.home());
         command.env("COLUMNS", "80").env("TZ", "UTC").env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
@@ -103,7 +110,11 @@ impl Place {
 
     /// Runs a command line with a text on its standard input.
     pub(crate) fn piped(&self, line: &str, text: &[u8]) -> Run {
-        let mut command = self.command();
+        self.piped_by(&mut self.command(), line, text)
+    }
+
+    /// Runs a prepared command with the rest of its line and a text on its standard input.
+    pub(crate) fn piped_by(&self, command: &mut Command, line: &str, text: &[u8]) -> Run {
         command.args(words(line)).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A command that leaves its standard input alone may end before it is written.

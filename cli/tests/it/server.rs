@@ -16,6 +16,9 @@ pub(crate) enum Manner {
     Hanging(&'static str),
     /// An error with a status; the key that came is part of its words.
     Refusing(u16),
+    /// A call of a tool with arguments for each answer, and when all of them have their results, something else. What was
+    /// said before the last message of the person does not count.
+    Calling(&'static [(&'static str, &'static str)], &'static Self),
 }
 
 /// A server at an address of its own, for as long as the test runs.
@@ -59,10 +62,12 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Val
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n";
         return stream.write_all(format!("{head}{models}").as_bytes());
     }
+    let mut made = 0;
     if let Ok(body) = serde_json::from_slice(&body) {
+        made = results(&body);
         log.lock().unwrap().push(body);
     }
-    let (words, end) = match manner {
+    let (words, end) = match manner.after(made) {
         Manner::Whole(words) => (words, Some("stop")),
         Manner::Cut(words) => (words, Some("length")),
         Manner::Hanging(words) => (words, None),
@@ -71,6 +76,7 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Val
             let head = format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n");
             return stream.write_all(format!("{head}{body}").as_bytes());
         }
+        Manner::Calling(calls, _) => return call(&mut stream, calls[made]),
     };
     stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n")?;
     for word in words.split_inclusive(' ') {
@@ -84,6 +90,40 @@ fn answer(mut stream: TcpStream, manner: Manner, log: &Mutex<Vec<serde_json::Val
     let choice = serde_json::json!({"index": 0, "delta": {}, "finish_reason": end});
     let usage = serde_json::json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
     event(&mut stream, &serde_json::json!({"id": "1", "model": "m", "choices": [choice], "usage": usage}))?;
+    stream.write_all(b"data: [DONE]\n\n")
+}
+
+impl Manner {
+    /// Returns how the server answers after so many results of tools.
+    fn after(self, made: usize) -> Self {
+        match self {
+            Self::Calling(calls, then) if made >= calls.len() => *then,
+            manner => manner,
+        }
+    }
+}
+
+/// Counts the results of tools since the person has said something.
+fn results(body: &serde_json::Value) -> usize {
+    let messages = body["messages"].as_array().unwrap();
+    messages
+        .iter()
+        .rev()
+        .take_while(|message| message["role"] != "user")
+        .filter(|message| message["role"] == "tool")
+        .count()
+}
+
+/// Asks for a call.
+fn call(stream: &mut TcpStream, (name, arguments): (&str, &str)) -> std::io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n")?;
+    let function = serde_json::json!({"name": name, "arguments": arguments});
+    let calls = serde_json::json!([{"index": 0, "id": "call_1", "type": "function", "function": function}]);
+    let choice = serde_json::json!({"index": 0, "delta": {"tool_calls": calls}, "finish_reason": null});
+    event(stream, &serde_json::json!({"id": "1", "model": "m", "choices": [choice]}))?;
+    let choice = serde_json::json!({"index": 0, "delta": {}, "finish_reason": "tool_calls"});
+    let usage = serde_json::json!({"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15});
+    event(stream, &serde_json::json!({"id": "1", "model": "m", "choices": [choice], "usage": usage}))?;
     stream.write_all(b"data: [DONE]\n\n")
 }
 

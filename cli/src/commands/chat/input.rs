@@ -22,7 +22,7 @@ pub(super) enum Input {
     Line(String),
     /// There are no more.
     End,
-    /// Ctrl-C while waiting for a pipe.
+    /// Ctrl-C.
     Interrupted,
 }
 
@@ -55,10 +55,21 @@ impl Source {
         Self::Pipe(receiver)
     }
 
+    /// Asks something, and waits for one line; none if the person gives none, or there is nobody.
+    pub(super) fn ask(&mut self, prompt: &str) -> Result<Option<String>> {
+        match self {
+            Self::Editor(editor) => match editor.read(prompt)? {
+                Input::Line(line) => Ok(Some(line)),
+                Input::End | Input::Interrupted => Ok(None),
+            },
+            Self::Pipe(_) => Ok(None),
+        }
+    }
+
     /// Waits for the next line.
     pub(super) async fn next(&mut self, interrupts: &Interrupts) -> Result<Input> {
         match self {
-            Self::Editor(editor) => editor.read(),
+            Self::Editor(editor) => editor.next(),
             Self::Pipe(lines) => tokio::select! {
                 biased;
                 () = interrupts.next() => Ok(Input::Interrupted),
@@ -101,17 +112,22 @@ impl Editor {
         Ok(Self { editor, history })
     }
 
-    /// Reads a line. Ctrl-C clears it.
-    fn read(&mut self) -> Result<Input> {
-        match self.editor.readline("> ") {
-            Ok(line) => {
-                // Going without the history costs no more than a word in the log.
-                if let Err(error) = self.keep(&line) {
-                    tracing::warn!("could not keep the history of the prompt: {error:#}");
-                }
-                Ok(Input::Line(line))
-            }
-            Err(ReadlineError::Interrupted) => Ok(Input::Line(String::new())),
+    /// Reads a line, and keeps it in the history.
+    fn next(&mut self) -> Result<Input> {
+        let input = self.read("> ")?;
+        // Going without the history costs no more than a word in the log.
+        if let Input::Line(line) = &input
+            && let Err(error) = self.keep(line)
+        {
+            tracing::warn!("could not keep the history of the prompt: {error:#}");
+        }
+        Ok(input)
+    }
+
+    fn read(&mut self, prompt: &str) -> Result<Input> {
+        match self.editor.readline(prompt) {
+            Ok(line) => Ok(Input::Line(line)),
+            Err(ReadlineError::Interrupted) => Ok(Input::Interrupted),
             Err(ReadlineError::Eof) => Ok(Input::End),
             Err(error) => Err(error).context("reading from the terminal"),
         }
