@@ -264,10 +264,10 @@ fn the_library_is_searched_and_its_places_are_exported() {
     assert!(!places.is_empty() && places.iter().all(|place| text.matches(&place[2..]).count() >= 2), "{text}");
     assert!(text.contains("Calls `search_library`:") && text.contains("## Lorewell\n\nIn a file.\n"), "{text}");
     // What is there stays as it is, and the ending says what is written.
-    let again = place.piped("chat --session a", format!("/export {}", file.display()).as_bytes());
+    let again = place.piped("chat --session a --model mock:echo", format!("/export {}", file.display()).as_bytes());
     assert_eq!(again.code, 1, "{}", again.transcript());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
-    let odd = place.piped("chat --session a", b"/export a.xyz");
+    let odd = place.piped("chat --session a --model mock:echo", b"/export a.xyz");
     assert!(odd.code == 1 && odd.stderr.contains("end it with .md or .json"), "{}", odd.transcript());
 }
 
@@ -285,20 +285,20 @@ fn nothing_is_written_before_a_person_says_so() {
         place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &server.address), words, text)
     };
     let asks = run("chat --model compatible:m --session a --write .", b"note it\n");
-    snapbox::assert_data_eq!(
-        asks.transcript(),
-        str![[r#"
+    let shown = "\
 2> ? write_file wants to run. It may touch: write
-2>   path: "todo.md"
+2>   path: \"todo.md\"
 2>   text:
-2>   | vent/u{1b}[2J
+2>   | vent\\u{1b}[2J
 2>   | it
 2> It waits for a person. Answer in a terminal: lorewell chat --session a, or approve it with --yes-to write_file
 exit 7
-
-"#]]
-    );
+";
+    assert_eq!(asks.transcript(), shown);
     assert!(!place.path("todo.md").exists());
+    // Whoever looks at the session learns of it.
+    let seen = run("chat --session a --model mock:echo --write .", b"/usage\n");
+    assert!(seen.code == 7 && seen.stdout.starts_with("1 message, 12 in / 3 out"), "{}", seen.transcript());
     // It waits in the next run too, and another message does not get past it.
     let still = run("chat --session a --write .", b"go on\n");
     assert!(still.code == 7 && still.stdout.is_empty(), "{}", still.transcript());

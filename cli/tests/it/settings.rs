@@ -51,7 +51,7 @@ exit 0
 "#]]
     );
     let all = place.json("config explain --json");
-    assert_eq!(all["settings"].as_array().unwrap().len(), 9);
+    assert_eq!(all["settings"].as_array().unwrap().len(), 15);
     check(
         &place,
         "config path",

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use lorewell::Kind;
 use lorewell::agent::Agent;
 use lorewell::model::Message;
 
@@ -40,7 +41,12 @@ pub(super) async fn find(sessions: &Sessions, agent: &Agent, at_hand: &str, word
             note(&format!("The newest {SHOWN_MAX} are shown."));
             return Ok(());
         }
-        let chat = agent.thread(&session.name, sessions.store().clone())?.standing().await?.state;
+        let chat = match agent.thread(&session.name, sessions.store().clone())?.standing().await {
+            Ok(standing) => standing.state,
+            // One that is gone by now is none.
+            Err(error) if error.kind() == Kind::NotFound => continue,
+            Err(error) => return Err(error.context(format!("reading the session `{}`", session.name)).into()),
+        };
         if let Some(place) = place(&chat.messages, &words) {
             found += 1;
             row(session, at_hand, &place)?;

@@ -166,7 +166,11 @@ impl<'a> Talk<'a> {
             output::line(&paint(DIM, &format!("{name}, {tools} - /help lists the commands, Ctrl-D leaves")))?;
         }
         self.say_where().await?;
-        self.ask_what_waits().await
+        match self.ask_what_waits().await? {
+            // What is piped in may look at the session, or take it back.
+            Next::End(Exit::Waits) => Ok(Next::GoOn),
+            next => Ok(next),
+        }
     }
 
     /// Asks the questions of the session at hand that are open, and goes on with the turn.
@@ -200,11 +204,14 @@ impl<'a> Talk<'a> {
     }
 
     async fn leave(&self, exit: Exit) -> Result<Exit> {
-        if self.is_interactive && self.standing().await?.is_some() {
+        let Some(standing) = self.standing().await? else { return Ok(exit) };
+        if self.is_interactive {
             let name = &self.conversation.name;
             output::line(&paint(DIM, &format!("kept as {name}; go on with: lorewell chat --session {name}")))?;
+            return Ok(exit);
         }
-        Ok(exit)
+        let waits = exit == Exit::Done && !standing.questions.is_empty();
+        Ok(if waits { Exit::Waits } else { exit })
     }
 
     async fn take(&mut self, line: &str) -> Result<Next> {
