@@ -46,9 +46,7 @@ impl ChainOfThought {
             [Message::user(prompts::think(question, reasoning.ending())), Message::assistant(answer.as_str())]
         });
         let at = request.messages.len() - 1;
-        let mut messages = request.messages.to_vec();
-        messages.splice(at..at, shown);
-        request.messages = messages.into();
+        request.messages.to_mut().splice(at..at, shown);
         request
     }
 }
