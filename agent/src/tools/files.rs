@@ -1,8 +1,9 @@
 //! Files of one folder. Whatever path a model names, nothing outside is reached: the folder is opened once, and paths are walked
-//! inside of it, links included (cap-std).
+//! inside of it, links included (cap-std). Hidden files are left out unless the program says otherwise: keys, settings and hooks
+//! of other programs are kept in them.
 
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
@@ -37,6 +38,13 @@ const LINES: usize = 500;
 pub struct Files {
     root: Arc<Dir>,
     may_write: bool,
+    with_hidden: bool,
+}
+
+/// What of the folder may be reached.
+struct Folder {
+    dir: Arc<Dir>,
+    with_hidden: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -84,7 +92,15 @@ impl Files {
         let root = root.as_ref();
         let opened = Dir::open_ambient_dir(root, ambient_authority());
         let opened = opened.context(|| format!("opening the folder `{}` for an agent", root.display()))?;
-        Ok(Self { root: Arc::new(opened), may_write: false })
+        Ok(Self { root: Arc::new(opened), may_write: false, with_hidden: false })
+    }
+
+    /// Adds hidden files and folders, whose names begin with a dot. Without it they are not listed, and nothing in them is read
+    /// or written, behind links neither.
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.with_hidden = true;
+        self
     }
 
     /// Adds the tools that write. Each call of them needs approval, unless the agent allows writing.
@@ -115,15 +131,15 @@ impl Files {
         &self,
         name: &'static str,
         description: &str,
-        act: fn(&Dir, &A) -> Result<String, ToolError>,
+        act: fn(&Folder, &A) -> Result<String, ToolError>,
     ) -> (&'static str, FunctionTool) {
-        let root = self.root.clone();
+        let (dir, with_hidden) = (self.root.clone(), self.with_hidden);
         // Those that write tell nothing of what stands in files.
         let origin = if access(name) == Access::READ { Origin::Document } else { Origin::Developer };
         let made = tool(move |arguments: A| {
-            let root = root.clone();
+            let folder = Folder { dir: dir.clone(), with_hidden };
             async move {
-                let text = tokio::task::spawn_blocking(move || act(&root, &arguments)).await??;
+                let text = tokio::task::spawn_blocking(move || act(&folder, &arguments)).await??;
                 Ok::<_, ToolError>(ToolOutput::text(text).origin(origin))
             }
         });
@@ -135,15 +151,39 @@ fn access(name: &str) -> Access {
     if matches!(name, "write_file" | "edit_file") { Access::WRITE } else { Access::READ }
 }
 
-fn list(root: &Dir, asked: &List) -> Result<String, ToolError> {
-    let path = asked.path.as_deref().unwrap_or(".");
-    let entries = root.read_dir(if path.is_empty() { "." } else { path }).map_err(|error| told(path, error))?;
-    let mut names = Vec::new();
-    for entry in entries {
+impl Folder {
+    /// Refuses a path that names something hidden, by itself or behind a link.
+    fn check(&self, path: &str) -> Result<(), ToolError> {
+        if self.with_hidden {
+            return Ok(());
+        }
+        // What is to be made is not there yet, but the folder that it comes into may be a link.
+        let behind = Path::new(path).ancestors().find_map(|path| self.dir.canonicalize(path).ok());
+        match is_hidden(Path::new(path)) || behind.is_some_and(|path| is_hidden(&path)) {
+            true => Err(ToolError::failed(format!("`{path}` is hidden, and hidden files are not for you"))),
+            false => Ok(()),
+        }
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    let is_dotted =
+        |part: Component<'_>| matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b"."));
+    path.components().any(is_dotted)
+}
+
+fn list(folder: &Folder, asked: &List) -> Result<String, ToolError> {
+    let path = asked.path.as_deref().filter(|path| !path.is_empty()).unwrap_or(".");
+    folder.check(path)?;
+    let (mut names, mut hidden) = (Vec::new(), 0);
+    for entry in folder.dir.read_dir(path).map_err(|error| told(path, error))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let kind = entry.file_type()?;
-        names.push(match kind.is_dir() {
+        if !folder.with_hidden && name.starts_with('.') {
+            hidden += 1;
+            continue;
+        }
+        names.push(match entry.file_type()?.is_dir() {
             true => format!("{name}/"),
             false => format!("{name} {}", entry.metadata().map_or(0, |data| data.len())),
         });
@@ -151,14 +191,13 @@ fn list(root: &Dir, asked: &List) -> Result<String, ToolError> {
     names.sort();
     let more = names.len().saturating_sub(ENTRIES_MAX);
     names.truncate(ENTRIES_MAX);
-    if more > 0 {
-        names.push(format!("[{more} more are not shown]"));
-    }
+    let left_out = [(more, "more"), (hidden, "hidden")].into_iter().filter(|(count, _)| *count > 0);
+    names.extend(left_out.map(|(count, what)| format!("[{count} {what}, not shown]")));
     Ok(if names.is_empty() { "[empty]".to_owned() } else { names.join("\n") })
 }
 
-fn read(root: &Dir, asked: &Read) -> Result<String, ToolError> {
-    let text = whole(root, &asked.path)?;
+fn read(folder: &Folder, asked: &Read) -> Result<String, ToolError> {
+    let text = whole(folder, &asked.path)?;
     let first = asked.line.unwrap_or(1).max(1) - 1;
     let count = asked.lines.unwrap_or(LINES);
     let all = text.lines().count();
@@ -169,13 +208,13 @@ fn read(root: &Dir, asked: &Read) -> Result<String, ToolError> {
     Ok(format!("{part}{}", lines.join("\n")))
 }
 
-fn write(root: &Dir, asked: &Write) -> Result<String, ToolError> {
-    replace(root, &asked.path, &asked.text)?;
+fn write(folder: &Folder, asked: &Write) -> Result<String, ToolError> {
+    replace(folder, &asked.path, &asked.text)?;
     Ok(format!("wrote {} bytes to `{}`", asked.text.len(), asked.path))
 }
 
-fn edit(root: &Dir, asked: &Edit) -> Result<String, ToolError> {
-    let text = whole(root, &asked.path)?;
+fn edit(folder: &Folder, asked: &Edit) -> Result<String, ToolError> {
+    let text = whole(folder, &asked.path)?;
     if asked.old.is_empty() {
         return Err(ToolError::retry("`old` is empty; give what is to be replaced"));
     }
@@ -187,13 +226,14 @@ fn edit(root: &Dir, asked: &Edit) -> Result<String, ToolError> {
             return Err(ToolError::retry(message));
         }
     }
-    replace(root, &asked.path, &text.replacen(&asked.old, &asked.new, 1))?;
+    replace(folder, &asked.path, &text.replacen(&asked.old, &asked.new, 1))?;
     Ok(format!("replaced it in `{}`", asked.path))
 }
 
 /// Reads a text file.
-fn whole(root: &Dir, path: &str) -> Result<String, ToolError> {
-    let file = root.open(path).map_err(|error| told(path, error))?;
+fn whole(folder: &Folder, path: &str) -> Result<String, ToolError> {
+    folder.check(path)?;
+    let file = folder.dir.open(path).map_err(|error| told(path, error))?;
     let size = file.metadata()?;
     if !size.is_file() {
         return Err(ToolError::failed(format!("`{path}` is no file")));
@@ -207,27 +247,28 @@ fn whole(root: &Dir, path: &str) -> Result<String, ToolError> {
 }
 
 /// Writes a file beside, and puts it in its place: who reads it meanwhile sees the one or the other.
-fn replace(root: &Dir, path: &str, text: &str) -> Result<(), ToolError> {
+fn replace(folder: &Folder, path: &str, text: &str) -> Result<(), ToolError> {
+    folder.check(path)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(ToolError::failed(format!("a file may have {FILE_BYTES_MAX} bytes at most")));
     }
     let target = Path::new(path);
     let Some(name) = target.file_name() else { return Err(ToolError::retry(format!("`{path}` names no file"))) };
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = match parent {
-        None => root.try_clone()?,
+    let within = match parent {
+        None => folder.dir.try_clone()?,
         Some(parent) => {
-            root.create_dir_all(parent).map_err(|error| told(path, error))?;
-            root.open_dir(parent).map_err(|error| told(path, error))?
+            folder.dir.create_dir_all(parent).map_err(|error| told(path, error))?;
+            folder.dir.open_dir(parent).map_err(|error| told(path, error))?
         }
     };
     let beside = format!(".{}.part", name.to_string_lossy());
-    let mut file = folder.create(&beside).map_err(|error| told(path, error))?;
+    let mut file = within.create(&beside).map_err(|error| told(path, error))?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| folder.rename(&beside, &folder, name));
+    let placed = written.and_then(|()| within.rename(&beside, &within, name));
     placed.map_err(|error| {
         // It is of no use to anyone.
-        let _ = folder.remove_file(&beside);
+        let _ = within.remove_file(&beside);
         told(path, error)
     })
 }

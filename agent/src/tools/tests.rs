@@ -106,6 +106,46 @@ async fn nothing_outside_of_the_folder_is_reached() {
     assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn hidden_files_are_left_alone_unless_the_program_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [".ssh", "notes", "notes/.git"] {
+        fs::create_dir(folder.path().join(path)).unwrap();
+    }
+    for path in [".env", ".ssh/id", "notes/.git/hook", "notes/a.txt"] {
+        fs::write(folder.path().join(path), "secret").unwrap();
+    }
+    std::os::unix::fs::symlink(".env", folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("notes/.git", folder.path().join("folder")).unwrap();
+    let tools = Files::open(folder.path()).unwrap().writing().tools();
+    for path in [".env", "./.env", "notes/../.env", ".ssh/id", ".ssh/../.env", "notes/.git/hook", "link", "folder/hook"]
+    {
+        for (tool, arguments) in [
+            (&tools[1], json!({"path": path})),
+            (&tools[2], json!({"path": path, "text": "mine"})),
+            (&tools[3], json!({"path": path, "old": "secret", "new": "mine"})),
+        ] {
+            let told = call(tool, arguments).await.unwrap_err();
+            assert!(told.contains("hidden"), "{path}: {told}");
+        }
+    }
+    for path in [".new", ".new/a", "notes/.git/new", "folder/new", "folder/deep/new"] {
+        let told = call(&tools[2], json!({"path": path, "text": "mine"})).await.unwrap_err();
+        assert!(told.contains("hidden"), "{path}: {told}");
+    }
+    for path in [".ssh", "folder", "notes/.git"] {
+        assert!(call(&tools[0], json!({"path": path})).await.unwrap_err().contains("hidden"), "{path}");
+    }
+    assert_eq!(call(&tools[0], json!({"path": "notes"})).await.as_deref(), Ok("a.txt 6\n[1 hidden, not shown]"));
+    assert_eq!(call(&tools[1], json!({"path": "notes/a.txt"})).await.as_deref(), Ok("secret"));
+    assert_eq!(fs::read_to_string(folder.path().join(".env")).unwrap(), "secret");
+
+    let tools = Files::open(folder.path()).unwrap().hidden().tools();
+    assert_eq!(call(&tools[1], json!({"path": "folder/hook"})).await.as_deref(), Ok("secret"));
+    assert_eq!(call(&tools[0], json!({"path": "notes"})).await.as_deref(), Ok(".git/\na.txt 6"));
+}
+
 /// Names of tables are the words of whoever made them, and an agent has read them before it does anything.
 #[cfg(all(feature = "fetch", feature = "sqlite"))]
 #[tokio::test]
