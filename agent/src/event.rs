@@ -107,6 +107,7 @@ impl Event {
             "state" => EventKind::State { state: StateView(held(read.state)) },
             "paused" => EventKind::Paused { questions: read.questions, gates: read.gates },
             "token" => EventKind::Token { text: read.text },
+            "reasoning" => EventKind::Reasoning { text: read.text },
             "tool_call" => EventKind::ToolCall { id: read.id, name: read.name, arguments: read.arguments },
             "tool_result" => EventKind::ToolResult { id: read.id, content: read.content },
             "custom" => EventKind::Custom { name: read.name, value: held(read.value) },
@@ -168,6 +169,11 @@ pub enum EventKind {
     /// A language model said something.
     Token {
         /// What it said.
+        text: String,
+    },
+    /// A language model thought something, before it says or does what comes of it.
+    Reasoning {
+        /// What it thought.
         text: String,
     },
     /// A language model asked for a tool.

@@ -88,9 +88,6 @@ impl Agent {
             let agent = agent.clone();
             async move {
                 let chat = run(&cx, &agent.flow()?, Chat::say(task).into()).await?;
-                if let Some(host) = cx.caller::<Host>() {
-                    host.note_read(&chat.has_read);
-                }
                 if chat.finish == Some(Finish::Refused) {
                     return Err(ToolError::failed("it declined to answer"));
                 }

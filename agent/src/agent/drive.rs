@@ -72,7 +72,7 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
     let mut summary = state.summary.clone();
     let (mut grants, mut has_read) = (state.grants.clone(), state.has_read.clone());
     has_read.extend(agent.tools.origins());
-    has_read.extend(&cx.task().limits.has_read);
+    has_read.extend(cx.has_read());
     has_read.extend(state.messages.iter().filter_map(brings));
     let granted = grants.len();
     let by_tool = form.as_ref().filter(|_| !agent.tools.is_empty());
@@ -124,6 +124,7 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
             }
         }
     }
+    cx.task().note_read(has_read.iter().copied());
     let (usage, finish) = (turn.usage(), turn.finish().cloned());
     span::used(usage);
     let new = Chat::update().messages(turn.into_added()).grants(grants.split_off(granted)).has_read(has_read);
@@ -268,8 +269,10 @@ async fn said(model: &Model, cx: &Cx<Chat>, request: Request) -> Result<Reply> {
         while let Some(event) = events.next().await {
             let event = event?;
             cx.alive();
-            if let Said::Text { text } = &event {
-                cx.token(text).await;
+            match &event {
+                Said::Text { text } => cx.token(text).await,
+                Said::Reasoning { text } => cx.reasoning(text).await,
+                _ => {}
             }
             fold.push(&event)?;
         }

@@ -31,7 +31,7 @@ pub(super) struct Host {
     pub(super) index: usize,
     /// Whose texts the run has read that nobody vouches for.
     pub(super) has_read: Arc<BTreeSet<Origin>>,
-    /// What agents inside the call have read.
+    /// What graphs inside the call have read.
     pub(super) read: Arc<Mutex<BTreeSet<Origin>>>,
     /// What graphs inside the call have spent.
     pub(super) spent: Arc<Mutex<Spent>>,
@@ -113,8 +113,8 @@ impl Host {
         std::future::pending().await
     }
 
-    /// Notes what an agent inside the call has read.
-    pub(super) fn note_read(&self, origins: &BTreeSet<Origin>) {
+    /// Notes what a graph inside the call has read.
+    fn note_read(&self, origins: &BTreeSet<Origin>) {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).extend(origins);
     }
 
@@ -130,7 +130,8 @@ impl Host {
                 let message = "the graph gave a command to the graph around it, and there is none: a tool runs it";
                 Err(Error::new(Kind::BadOutput, message))
             }
-            Inner::Ended(Ended { state, spent, .. }) => {
+            Inner::Ended(Ended { state, spent, read, .. }) => {
+                self.note_read(&read);
                 *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += spent;
                 Ok(state)
             }

@@ -25,7 +25,7 @@ pub struct Memory(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     threads: BTreeMap<Arc<str>, Thread>,
-    /// The newest claim of any thread that was deleted.
+    /// The greatest number that a thread had which was deleted.
     epoch_floor: u64,
 }
 
@@ -189,7 +189,7 @@ impl Checkpoints for Memory {
         if found.is_held {
             return Err(held_here(thread));
         }
-        state.epoch_floor = state.epoch_floor.max(found.epoch);
+        state.epoch_floor = state.epoch_floor.max(found.epoch + 1);
         state.threads.remove(thread);
         Ok(true)
     }

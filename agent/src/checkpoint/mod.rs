@@ -127,7 +127,8 @@ pub trait Checkpoints: fmt::Debug + Send + Sync + 'static {
 pub struct Claim {
     /// The thread.
     pub thread: Arc<str>,
-    /// Grows with each claim on a thread of this name, also after it was deleted; only the newest may write.
+    /// Grows by one with each claim on a thread of this name, and by more when it was deleted in between; only the newest may
+    /// write. So whoever gets the number after that of its own last claim knows that nobody has written since.
     pub epoch: u64,
 }
 

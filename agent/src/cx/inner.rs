@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use lorewell_model::{Error, Kind, Origin, Result, Spent};
 
 use super::TaskScope;
-use crate::engine::{Begin, End, Engine, Persist};
+use crate::engine::{Begin, End, Engine, Known, Persist};
 use crate::event::Gate;
 use crate::flow::Flow;
 use crate::graph::Upward;
@@ -25,6 +25,8 @@ pub(crate) struct Ended<C: State> {
     pub(crate) updates: Vec<C::Update>,
     pub(crate) parent: Option<Box<Upward>>,
     pub(crate) spent: Spent,
+    /// Whose texts it has read that nobody vouches for.
+    pub(crate) read: BTreeSet<Origin>,
 }
 
 /// The state in which the graph ended, or what it waits for.
@@ -38,6 +40,7 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
     match run_call(task, flow, begin, task.next_call(), "", &BTreeSet::new()).await? {
         Inner::Ended(ended) => {
             task.spend_inside(ended.spent);
+            task.note_read(ended.read.iter().copied());
             Ok(ended)
         }
         Inner::Paused { questions, gates } => {
@@ -63,13 +66,13 @@ pub(crate) async fn run_call<C: State>(
     let scope = task.inside(call, keep);
     let _alone = keep.then(|| task.session.hold(scope.path())).transpose()?;
     let shared = match &begin {
-        Begin::Shared(state) => Some(state.clone()),
+        Begin::Shared(state) => Some(Known::Shared(state.clone())),
         Begin::Input(_) => None,
     };
     let mut limits = (*task.limits).clone();
     (limits.gates_before, limits.gates_after) = (Vec::new(), Vec::new());
     limits.loads |= !task.fresh;
-    limits.has_read.extend(has_read);
+    limits.has_read.extend(task.has_read().iter().chain(has_read));
     if limits.persist == Persist::AtEnd {
         limits.persist = Persist::Each; // into what is staged
     }
@@ -97,8 +100,8 @@ pub(crate) async fn run_call<C: State>(
     drive.begin((!goes_on).then_some(begin));
     match drive_to_end(task, &mut drive).await {
         End::Done { state, parent } => {
-            let spent = drive.spent().time_ms(0);
-            Ok(Inner::Ended(Ended { state, updates: drive.collected(), parent, spent }))
+            let (spent, read) = (drive.spent().time_ms(0), drive.read());
+            Ok(Inner::Ended(Ended { state, updates: drive.collected(), parent, spent, read }))
         }
         End::Paused { questions, gates, .. } => Ok(Inner::Paused { questions, gates }),
         End::Failed(error) => Err(error),

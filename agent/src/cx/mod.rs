@@ -4,11 +4,12 @@ mod inner;
 mod task;
 mod within;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Origin, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -188,6 +189,13 @@ impl<S: State> Cx<S> {
         }
     }
 
+    /// Tells those who listen what a language model thinks.
+    pub async fn reasoning(&self, text: &str) {
+        if self.task.is_heard() {
+            self.task.emit(EventKind::Reasoning { text: text.to_owned() }).await;
+        }
+    }
+
     /// Tells those who listen of a call of a tool.
     pub async fn tool_call(&self, id: &str, name: &str, arguments: &Value) {
         if self.task.is_heard() {
@@ -201,6 +209,21 @@ impl<S: State> Cx<S> {
         if self.task.is_heard() {
             self.task.emit(EventKind::ToolResult { id: id.to_owned(), content: content.clone() }).await;
         }
+    }
+
+    /// Returns whose texts were read before, by this node, by those whose results the state may hold, and by whoever has called
+    /// the graph; only those that nobody vouches for.
+    ///
+    /// An agent that is to write or send asks a person first if there are any.
+    #[must_use]
+    pub fn has_read(&self) -> BTreeSet<Origin> {
+        self.task.has_read()
+    }
+
+    /// Notes that the node has read a text of this origin. From then on all that runs later counts as having read it, in the
+    /// runs after this one too, until one begins with a new state. Agents, and graphs inside, note by themselves what they read.
+    pub fn note_read(&self, origin: Origin) {
+        self.task.note_read([origin]);
     }
 
     /// Shows that the task is alive, for its idle timeout.

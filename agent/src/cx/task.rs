@@ -1,14 +1,14 @@
 //! What a task knows and remembers while it runs, whatever the state of its graph is: its journal, its questions, the
 //! way to those who listen.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use lorewell_model::{Result, Spent};
+use lorewell_model::{Origin, Result, Spent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::within::is_within;
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
-use crate::engine::{Failure, Journal, Journaled, Limits, Paid, TaskKey, pay};
+use crate::engine::{Failure, Journal, Journaled, Limits, Tallied, TaskKey, note_read, pay};
 use crate::event::{Burst, Event, EventKind};
 use crate::payload::Payload;
 use crate::question::{Pause, Question};
@@ -46,7 +46,7 @@ struct Memory {
     calls: u32,
     ids: u32,
     pause: Pause,
-    spent: Paid,
+    tally: Tallied,
 }
 
 /// What a task is made of.
@@ -68,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The pause that the task was in when it was last run.
     pub(crate) asked: Option<Arc<Pause>>,
+    /// Whose texts the run has read before.
+    pub(crate) read: BTreeSet<Origin>,
     /// In a replay, how the recorded attempt paused, if it did.
     pub(crate) recorded: Option<Pause>,
     pub(crate) events: Option<mpsc::Sender<Burst>>,
@@ -271,19 +273,31 @@ impl TaskScope {
     /// Takes what was journalled in this attempt.
     pub(crate) fn take_journal(&self) -> Journaled {
         let mut memory = self.memory();
-        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored, spent: memory.spent.take() }
+        Journaled { entries: std::mem::take(&mut memory.new), stored: memory.stored, tally: memory.tally.take() }
     }
 
     /// Counts what something has spent that this task has done, now or before a crash. `what` names it within the task: in
     /// the budget of the run it counts once, however often the task runs.
     pub(crate) fn spend(&self, what: &str, spent: Spent, is_counted: bool) {
-        pay(&mut self.memory().spent, spent);
+        pay(&mut self.memory().tally, spent);
         self.session.spend(|| id_within(self.task_id(), "spent", what, 0), spent, is_counted);
     }
 
     /// Takes over what a graph inside has spent, which its own tasks have counted.
     pub(crate) fn spend_inside(&self, spent: Spent) {
-        pay(&mut self.memory().spent, spent);
+        pay(&mut self.memory().tally, spent);
+    }
+
+    /// Notes whose texts the task has read.
+    pub(crate) fn note_read(&self, read: impl IntoIterator<Item = Origin>) {
+        note_read(&mut self.memory().tally, read);
+    }
+
+    /// Whose texts were read before this, by the task, for the state that it works on, and by whoever has called the graph.
+    pub(crate) fn has_read(&self) -> BTreeSet<Origin> {
+        let mut read = &self.read | &self.limits.has_read;
+        read.extend(self.memory().tally.iter().flat_map(|tally| &tally.read));
+        read
     }
 
     /// The next graph that the task runs.

@@ -38,6 +38,7 @@ impl<S: State> Engine<S> {
             Begin::Shared(state) => self.collect(state),
             Begin::Input(Input::State(state)) => {
                 self.state = Arc::new(state);
+                self.read.clear();
                 if self.limits.persist == Persist::Each || self.begins_at_once() {
                     records.push(self.snapshot(seq)?);
                 }
@@ -96,7 +97,7 @@ impl<S: State> Engine<S> {
         let seq = self.seq();
         let records = self.result_records(seq)?;
         self.is_torn = true;
-        self.spent = self.spent();
+        (self.spent, self.read) = (self.spent(), self.read());
         self.apply_tasks()?;
         self.parent = self.upward();
         let seeds = match self.parent {
@@ -277,6 +278,7 @@ impl<S: State> Engine<S> {
             parent: self.parent.clone(),
             born: if self.scope.is_root() { self.scope.born() } else { 0 },
             spent: self.spent.time_ms(0),
+            read: self.read.clone(),
             ran: if self.scope.is_root() { self.spent.time_ms } else { 0 },
             after: self.after.iter().map(|node| self.plan.node(*node).name.to_string()).collect(),
             ..Step::new(&self.plan, source, self.now, self.first, self.occasion.clone(), seeds, &self.frontier)?

@@ -51,7 +51,7 @@ impl<S: State> Engine<S> {
             let place = u32::try_from(*index).unwrap_or(u32::MAX);
             seeds.push(Seed { key: Some(self.key(place)), ..seed(&self.tasks[*index]) });
         }
-        self.spent = self.spent();
+        (self.spent, self.read) = (self.spent(), self.read());
         (self.now, self.parent) = (now, None);
         self.after.clear();
         let step = Step { deferred: self.is_behind, ..self.step(Source::Edit, &seeds)? };
@@ -112,11 +112,7 @@ impl<S: State> Engine<S> {
                 entry(EntryKind::Effect, name, value.clone());
             }
             if let Some(failure) = task.failure.clone() {
-                entry(
-                    EntryKind::Failure,
-                    "",
-                    encode(&StoredFailure { failure, spent: task.lost.as_deref().copied().unwrap_or_default() })?,
-                );
+                entry(EntryKind::Failure, "", encode(&StoredFailure::new(failure, &task.lost))?);
             }
             if let Some(asked) = &task.asked {
                 entry(EntryKind::Pause, "", encode(&**asked)?);

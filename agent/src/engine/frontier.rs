@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lorewell_model::{Result, Spent};
+use lorewell_model::{Origin, Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -150,6 +150,9 @@ pub(crate) struct Step {
     /// What the run has spent so far, but for its time.
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
     pub(crate) spent: Spent,
+    /// Whose texts were read for what stands in the state, and nobody vouches for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) read: BTreeSet<Origin>,
     /// How long it has run, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) ran: u64,
@@ -204,6 +207,7 @@ impl Step {
             born: 0,
             deferred: false,
             spent: Spent::default(),
+            read: BTreeSet::new(),
             ran: 0,
         })
     }

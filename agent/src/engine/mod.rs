@@ -24,10 +24,10 @@ use frontier::Frontier;
 pub use frontier::Source;
 pub(crate) use frontier::Step;
 pub(crate) use records::{decode, decode_command, encode, encode_command};
-pub(crate) use restore::Answers;
+pub(crate) use restore::{Answers, Known, Left};
 pub use task::Failure;
-use task::{Done, Status, Task};
-pub(crate) use task::{Journal, Journaled, Launch, Paid, TaskEnd, TaskKey, pay};
+pub(crate) use task::{Journal, Journaled, Launch, Tallied, TaskEnd, TaskKey, note_read, pay};
+use task::{Status, Tally, Task};
 use weight::Weight;
 
 use crate::checkpoint::{Batch, Body, EntryKey, Place, Record};
@@ -160,6 +160,8 @@ pub(crate) struct Engine<S: State> {
     now: u64,
     /// What the run has spent in the supersteps that are committed, and how long it has run.
     spent: Spent,
+    /// Whose texts were read for what stands in the state, and nobody vouches for.
+    read: BTreeSet<Origin>,
     /// All updates that were applied, for a graph on the state of another.
     collected: Option<Vec<S::Update>>,
     /// The command with which this graph has ended, for the graph around it.
@@ -199,6 +201,7 @@ impl<S: State> Engine<S> {
             is_behind: false,
             now: 0,
             spent: Spent::default(),
+            read: BTreeSet::new(),
             collected: None,
             parent: None,
             stopped: false,
@@ -263,12 +266,20 @@ impl<S: State> Engine<S> {
     /// Returns what the run has spent, with what finished tasks of the open superstep have.
     pub(crate) fn spent(&self) -> Spent {
         let mut spent = self.spent;
-        for task in &self.tasks {
-            if let Status::Finished(Done { spent: Some(paid), .. }) = &task.status {
-                spent += **paid;
-            }
-        }
+        self.tallies().for_each(|tally| spent += tally.spent);
         spent
+    }
+
+    /// Returns whose texts were read for what stands in the state, and for what finished tasks of the open superstep wrote.
+    pub(crate) fn read(&self) -> BTreeSet<Origin> {
+        self.tallies().fold(self.read.clone(), |read, tally| &read | &tally.read)
+    }
+
+    fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.tasks.iter().filter_map(|task| match &task.status {
+            Status::Finished(done) => done.tally.as_deref(),
+            _ => None,
+        })
     }
 
     /// Names the nodes that run next.
@@ -386,6 +397,7 @@ impl<S: State> Engine<S> {
             seq,
             journal: task.journal.clone(),
             asked: task.asked.clone(),
+            read: task.lost.iter().fold(self.read.clone(), |read, lost| &read | &lost.read),
             // An earlier attempt may have stored something of a graph that it ran.
             fresh: self.fresh && task.tries == 1 && task.failure.is_none(),
             alone,
@@ -411,7 +423,7 @@ impl<S: State> Engine<S> {
         }
         self.running -= 1;
         match end {
-            TaskEnd::Done { command, mut journal } => match self.finish(index, command, journal.spent.take(), out) {
+            TaskEnd::Done { command, mut journal } => match self.finish(index, command, journal.tally.take(), out) {
                 Ok(()) => {}
                 Err(error) => self.fail(index, error, journal, out)?,
             },

@@ -1,13 +1,15 @@
 //! The forms in which results, states and failures are stored: JSON, readable by a person with a database shell.
 
-use lorewell_model::{Error, Kind, Result, Spent};
+use std::collections::BTreeSet;
+
+use lorewell_model::{Error, Kind, Origin, Result, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Engine;
 use super::frontier::{Seed, Source};
-use super::task::{Done, Failure, Status};
+use super::task::{Done, Failure, Status, Tallied, Tally};
 use crate::checkpoint::{Batch, Body, EntryKey, EntryKind, Record};
 use crate::graph::{Command, Goto, Migration, Plan, Stored, StoredGoto, Target, Upward};
 use crate::state::{Saved, State};
@@ -42,15 +44,27 @@ pub(crate) struct StoredResult {
     pub(crate) version: u32,
     #[serde(rename = "x", default, skip_serializing_if = "Spent::is_nothing")]
     pub(crate) spent: Spent,
+    /// Whose texts the task has read that nobody vouches for.
+    #[serde(rename = "r", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) read: BTreeSet<Origin>,
 }
 
-/// A failure, with what the node has spent before it failed.
+/// A failure, with what the node has spent and read before it failed.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredFailure {
     #[serde(flatten)]
     pub(super) failure: Failure,
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
     pub(super) spent: Spent,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) read: BTreeSet<Origin>,
+}
+
+impl StoredFailure {
+    pub(super) fn new(failure: Failure, lost: &Tallied) -> Self {
+        let Tally { spent, read } = lost.as_deref().cloned().unwrap_or_default();
+        Self { failure, spent, read }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -69,12 +83,8 @@ impl StoredResult {
             })
         });
         let goto = goto.collect::<Result<_>>()?;
-        Ok(Self {
-            goto,
-            parent: done.parent.clone(),
-            spent: done.spent.as_deref().copied().unwrap_or_default(),
-            ..Self::updates(plan, state, &done.updates)?
-        })
+        let Tally { spent, read } = done.tally.as_deref().cloned().unwrap_or_default();
+        Ok(Self { goto, parent: done.parent.clone(), spent, read, ..Self::updates(plan, state, &done.updates)? })
     }
 
     pub(super) fn updates<S: State>(plan: &Plan<S>, state: &S, updates: &[S::Update]) -> Result<Self> {
@@ -182,7 +192,7 @@ impl<S: State> Engine<S> {
     pub(super) fn failure_record(&self, index: u32) -> Result<Option<Record>> {
         let task = &self.tasks[index as usize];
         let Some(failure) = task.failure.clone() else { return Ok(None) };
-        let value = encode(&StoredFailure { failure, spent: task.lost.as_deref().copied().unwrap_or_default() })?;
+        let value = encode(&StoredFailure::new(failure, &task.lost))?;
         Ok(Some(self.task_entry(index, EntryKind::Failure, String::new(), value)))
     }
 
@@ -207,21 +217,22 @@ impl<S: State> Engine<S> {
     }
 }
 
-/// A command as a cache keeps it.
-pub(crate) fn encode_command<S: State>(state: &S, command: &Command<S>) -> Result<String> {
+/// A command as a cache keeps it, with what its node has read.
+pub(crate) fn encode_command<S: State>(state: &S, command: &Command<S>, tally: &Tallied) -> Result<String> {
     let updates = command.updates.iter().map(|update| {
         RawValue::from_string(state.encode(update)?).map_err(|error| Error::new(Kind::Internal, error.to_string()))
     });
     let goto = command.goto.iter().map(Goto::stored).collect::<Result<_>>()?;
     let (updates, parent) = (updates.collect::<Result<_>>()?, command.parent.clone());
-    let stored = StoredResult { updates, goto, parent, ..StoredResult::default() };
+    let read = tally.iter().flat_map(|tally| &tally.read).copied().collect();
+    let stored = StoredResult { updates, goto, parent, read, ..StoredResult::default() };
     serde_json::to_string(&stored).map_err(|error| Error::new(Kind::BadInput, error.to_string()))
 }
 
 /// Reads a command that a cache has kept.
-pub(crate) fn decode_command<S: State>(value: &str) -> Result<Command<S>> {
+pub(crate) fn decode_command<S: State>(value: &str) -> Result<(Command<S>, BTreeSet<Origin>)> {
     let stored: StoredResult = decode("a cached result", 0, value.as_bytes())?;
     let updates = stored.updates.iter().map(|update| decode("a cached update", 0, update.get().as_bytes()));
     let goto = stored.goto.into_iter().map(Goto::from).collect();
-    Ok(Command { updates: updates.collect::<Result<_>>()?, goto, parent: stored.parent })
+    Ok((Command { updates: updates.collect::<Result<_>>()?, goto, parent: stored.parent }, stored.read))
 }

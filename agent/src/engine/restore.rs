@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::frontier::Frontier;
 use super::records::{Saving, StoredFailure, StoredResult, decode};
-use super::task::{Done, Failure, Journal, Status, pay};
+use super::task::{Done, Failure, Journal, Status, note_read, pay};
 use super::weight::Weight;
-use super::{Engine, Limits, Step};
+use super::{Engine, Limits, Persist, Step};
 use crate::checkpoint::{EntryKind, Loaded, ResultRow};
 use crate::graph::{Goto, Plan, Target};
 use crate::question::Pause;
@@ -21,7 +21,28 @@ use crate::state::State;
 /// What else is needed to go on: the answers that people gave.
 pub(crate) type Answers = std::collections::HashMap<String, Value>;
 
+/// The state, where it is known without being read.
+pub(crate) enum Known<S> {
+    /// That of the graph around.
+    Shared(Arc<S>),
+    /// The one that the last run came to.
+    Left(Left<S>),
+}
+
+/// What a run leaves that came to its end, for the next one.
+pub(crate) struct Left<S> {
+    state: Arc<S>,
+    weight: Weight,
+}
+
 impl<S: State> Engine<S> {
+    /// Returns what the run leaves, if it came to its end and reading it back would bring the same.
+    pub(crate) fn left(&self) -> Option<Left<S>> {
+        let is_end = self.tasks.is_empty() && self.ahead.is_empty() && !self.is_torn && !self.is_behind;
+        let is_stored = self.limits.persist == Persist::Each && self.head.is_some() && !self.plan.untracked;
+        (is_end && is_stored).then(|| Left { state: self.state.clone(), weight: self.weight })
+    }
+
     /// Takes up where the newest checkpoint left off.
     pub(crate) fn restore(
         plan: Arc<Plan<S>>,
@@ -29,12 +50,15 @@ impl<S: State> Engine<S> {
         limits: Arc<Limits>,
         loaded: Loaded,
         answers: &Answers,
-        shared: Option<Arc<S>>,
+        known: Option<Known<S>>,
     ) -> Result<Self> {
         let mut engine = Self::fresh(plan, scope, limits);
         engine.fresh = false;
-        if let Some(state) = shared {
-            engine.collect(state);
+        let mut left = None;
+        match known {
+            Some(Known::Shared(state)) => engine.collect(state),
+            Some(Known::Left(it)) => left = Some(it),
+            None => {}
         }
         for row in loaded.entries {
             engine.ahead.entry((row.seq, row.key.task)).or_default().push((row.key, row.value));
@@ -47,13 +71,16 @@ impl<S: State> Engine<S> {
             // What earlier runs wrote, the state of the graph around has.
             committed.retain(|row| row.seq > step.first);
         }
-        engine.state = Arc::new(engine.read_state(head, loaded.snapshot, committed)?);
+        match left {
+            Some(Left { state, weight }) => (engine.state, engine.weight) = (state, weight),
+            None => engine.state = Arc::new(engine.read_state(head, loaded.snapshot, committed)?),
+        }
         engine.frontier = Frontier::stored(&engine.plan, &step)?;
         let seeds = step.seeds(&engine.plan)?;
         let keys: Vec<_> = seeds.iter().map(|seed| seed.key).collect();
         (engine.first, engine.occasion) = (step.first, step.occasion);
         (engine.parent, engine.is_behind) = (step.parent, step.deferred);
-        engine.spent = step.spent.time_ms(step.ran);
+        (engine.spent, engine.read) = (step.spent.time_ms(step.ran), step.read);
         engine.after = step.after.iter().filter_map(|node| engine.plan.find(node)).collect();
         engine.advance(head, seeds)?;
         engine.fresh = false;
@@ -124,11 +151,12 @@ impl<S: State> Engine<S> {
                 Goto::Send { input, .. } => Target::Send(id, input),
             });
         }
-        let (parent, mut spent) = (stored.parent.clone(), None);
-        pay(&mut spent, stored.spent);
+        let (parent, mut tally) = (stored.parent.clone(), None);
+        pay(&mut tally, stored.spent);
+        note_read(&mut tally, stored.read.iter().copied());
         let updates = stored.read(&self.plan, row.seq)?;
         let stored = Some(row.value.len());
-        let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new(), spent };
+        let done = Done { updates, targets, parent, branched: true, stored, told: true, shown: Vec::new(), tally };
         self.tasks[row.task as usize].status = Status::Finished(done);
         Ok(())
     }
@@ -148,8 +176,9 @@ impl<S: State> Engine<S> {
                         journal.insert(key.name, value);
                     }
                     EntryKind::Failure => {
-                        let StoredFailure { failure, spent } = decode("a failure", seq, &value)?;
+                        let StoredFailure { failure, spent, read } = decode("a failure", seq, &value)?;
                         pay(&mut self.tasks[index].lost, spent);
+                        note_read(&mut self.tasks[index].lost, read);
                         self.restore_failure(index, failure);
                     }
                     EntryKind::Pause => {

@@ -1,11 +1,11 @@
 //! A task: one run of a node in one superstep. What it waits for, what it wrote, why it failed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lorewell_model::{Error, Kind, Result, Spent};
+use lorewell_model::{Error, Kind, Origin, Result, Spent};
 use serde::{Deserialize, Serialize};
 
 use super::records::StoredResult;
@@ -29,13 +29,30 @@ pub(crate) struct TaskKey {
 /// What is known of the effects of a task: their results by name.
 pub(crate) type Journal = BTreeMap<String, Vec<u8>>;
 
-/// What a task has spent, if anything: few do.
-pub(crate) type Paid = Option<Box<Spent>>;
+/// What a task leaves besides what it writes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tally {
+    /// What it has spent.
+    pub(crate) spent: Spent,
+    /// Whose texts it has read that nobody vouches for.
+    pub(crate) read: BTreeSet<Origin>,
+}
+
+/// There is none of most tasks.
+pub(crate) type Tallied = Option<Box<Tally>>;
 
 /// Adds to what a task has spent.
-pub(crate) fn pay(paid: &mut Paid, spent: Spent) {
+pub(crate) fn pay(tally: &mut Tallied, spent: Spent) {
     if !spent.is_nothing() {
-        **paid.get_or_insert_default() += spent;
+        tally.get_or_insert_default().spent += spent;
+    }
+}
+
+/// Adds to what a task has read.
+pub(crate) fn note_read(tally: &mut Tallied, read: impl IntoIterator<Item = Origin>) {
+    let mut foreign = read.into_iter().filter(|origin| !origin.is_trusted()).peekable();
+    if foreign.peek().is_some() {
+        tally.get_or_insert_default().read.extend(foreign);
     }
 }
 
@@ -44,8 +61,8 @@ pub(crate) fn pay(paid: &mut Paid, spent: Spent) {
 pub(crate) struct Journaled {
     pub(crate) entries: Vec<(String, Vec<u8>)>,
     pub(crate) stored: usize,
-    /// What it has spent, with what it found in the journal.
-    pub(crate) spent: Paid,
+    /// With what it found in the journal.
+    pub(crate) tally: Tallied,
 }
 
 /// One run of a node in the open superstep.
@@ -65,8 +82,8 @@ pub(crate) struct Task<S: State> {
     pub(crate) asked: Option<Arc<Pause>>,
     /// Journal entries that nothing has stored yet.
     pub(crate) unsaved: Vec<(String, Vec<u8>)>,
-    /// What the node has spent that failed, where its error handler runs.
-    pub(crate) lost: Paid,
+    /// What the node has left that failed, where its error handler runs.
+    pub(crate) lost: Tallied,
 }
 
 pub(crate) enum Status<S: State> {
@@ -91,7 +108,7 @@ pub(crate) struct Done<S: State> {
     pub(crate) told: bool,
     /// Copies of the updates for those who listen.
     pub(crate) shown: Vec<Payload>,
-    pub(crate) spent: Paid,
+    pub(crate) tally: Tallied,
 }
 
 /// Why a task failed for good; its error handler runs in its place.
@@ -125,6 +142,8 @@ pub(crate) struct Launch<S> {
     pub(crate) journal: Option<Arc<Journal>>,
     /// The pause that it was in when it was last run.
     pub(crate) asked: Option<Arc<Pause>>,
+    /// Whose texts the run has read before, which the state may hold.
+    pub(crate) read: BTreeSet<Origin>,
     /// Whether nothing of it can have been stored.
     pub(crate) fresh: bool,
     /// Whether it is the only task of its superstep.
@@ -186,7 +205,7 @@ impl<S: State> Engine<S> {
         &mut self,
         index: u32,
         mut command: Command<S>,
-        mut spent: Paid,
+        mut tally: Tallied,
         out: &mut VecDeque<Output<S>>,
     ) -> Result<()> {
         let alone = self.tasks.len() == 1;
@@ -203,10 +222,11 @@ impl<S: State> Engine<S> {
             false => Vec::new(),
         };
         if let Some(lost) = &task.lost {
-            pay(&mut spent, **lost);
+            pay(&mut tally, lost.spent);
+            note_read(&mut tally, lost.read.iter().copied());
         }
         let Command { updates, parent, .. } = command;
-        let done = Done { updates, targets, parent, branched: !alone, stored: None, told: false, shown, spent };
+        let done = Done { updates, targets, parent, branched: !alone, stored: None, told: false, shown, tally };
         self.tasks[index as usize].status = Status::Finished(done);
         let is_last = self.tasks.iter().all(|task| matches!(task.status, Status::Finished(_)));
         if !is_last {
@@ -309,7 +329,7 @@ impl<S: State> Engine<S> {
         let wait = node.settings.retry.and_then(|retry| retry.wait(task.tries, &error, chance));
         let name = node.name.clone();
         let mut journal = journal;
-        let spent = journal.spent.take();
+        let lost = journal.tally.take();
         let mut records = self.journal_records(index, journal);
         if let Some(wait) = wait {
             let (attempt, wait_ms) =
@@ -327,7 +347,7 @@ impl<S: State> Engine<S> {
                 let failure =
                     Failure { node: name.to_string(), kind: error.kind(), message: error.to_string(), handler };
                 let task = &mut self.tasks[index as usize];
-                (task.failure, task.tries, task.asked, task.lost) = (Some(failure), 0, None, spent);
+                (task.failure, task.tries, task.asked, task.lost) = (Some(failure), 0, None, lost);
                 records.extend(self.failure_record(index)?);
                 self.write(records, false, out);
                 self.launch(index as usize, Duration::ZERO, out);

@@ -12,7 +12,7 @@ use super::shape::{END, START, Shape};
 use super::{Cache, GraphLimits, Migration};
 use crate::engine::STEPS_MAX;
 use crate::payload::Payload;
-use crate::state::State;
+use crate::state::{Rule, State};
 
 pub(crate) type Follow<S> = Arc<dyn Fn(&S) -> Result<Vec<Goto>> + Send + Sync>;
 
@@ -28,6 +28,8 @@ pub(crate) struct Plan<S: State> {
     pub(crate) migration: Option<Migration>,
     /// Whether a field is blank again after each superstep, so that writes are applied even where there are none.
     pub(crate) ephemeral: bool,
+    /// Whether a field is never stored, so that a state which is read back is another one.
+    pub(crate) untracked: bool,
     pub(crate) steps_max: u64,
 }
 
@@ -104,7 +106,9 @@ impl<S: State> Plan<S> {
             name,
         });
         let nodes = nodes.collect();
-        let ephemeral = blank.fields().iter().any(|field| field.rule == crate::state::Rule::Ephemeral);
+        let fields = blank.fields();
+        let any = |rule| fields.iter().any(|field| field.rule == rule);
+        let (ephemeral, untracked) = (any(Rule::Ephemeral), any(Rule::Untracked));
         Self {
             blank,
             shape,
@@ -114,6 +118,7 @@ impl<S: State> Plan<S> {
             joins,
             migration,
             ephemeral,
+            untracked,
             steps_max: limits.steps_max.unwrap_or(STEPS_MAX),
         }
     }

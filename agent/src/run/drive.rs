@@ -1,7 +1,7 @@
 //! The driver: carries out what the engine wants, and tells it what came of it. One task is polled where the run is
 //! polled; several are spawned, so that they share the cores.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
-use lorewell_model::{Budget, Error, Kind, Result, Spent};
+use lorewell_model::{Budget, Error, Kind, Origin, Result, Spent};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ use super::task::Attempt;
 use super::{Cancel, Session};
 use crate::checkpoint::Batch;
 use crate::cx::{Cx, Parts, TaskScope};
-use crate::engine::{Begin, End, Engine, Input, Launch, Limits, Output, TaskEnd};
+use crate::engine::{Begin, End, Engine, Input, Launch, Left, Limits, Output, TaskEnd};
 use crate::event::{Burst, Event};
 use crate::graph::Plan;
 use crate::scope::Scope;
@@ -173,9 +173,19 @@ impl<S: State> Drive<S> {
         self.clock = Some(Clock::new(budget));
     }
 
+    /// Returns what a run that has come to its end leaves for the next one.
+    pub(crate) fn left(&self) -> Option<Left<S>> {
+        self.engine.left()
+    }
+
     /// Returns what the graph has spent.
     pub(crate) fn spent(&self) -> Spent {
         self.engine.spent()
+    }
+
+    /// Returns whose texts the graph has read.
+    pub(crate) fn read(&self) -> BTreeSet<Origin> {
+        self.engine.read()
     }
 
     /// Begins with an input, or goes on from the newest checkpoint.
@@ -328,6 +338,7 @@ impl<S: State> Drive<S> {
             failure: launch.failure,
             journal: launch.journal,
             asked: launch.asked,
+            read: launch.read,
             recorded: self.session.tape.pause(&self.scope, self.occurrence, launch.seq, launch.task, launch.attempt),
             events: self.inbox.as_ref().map(|inbox| inbox.sender.clone()),
         })
@@ -459,7 +470,8 @@ impl<S: State> Drive<S> {
         };
         self.session.tape.note_cached(&self.scope, scope.seq, task, value.as_deref());
         match value {
-            Some(value) => crate::engine::decode_command(&value).map(|command| {
+            Some(value) => crate::engine::decode_command(&value).map(|(command, read)| {
+                scope.note_read(read);
                 let journal = scope.take_journal();
                 Some(TaskEnd::Done { command, journal })
             }),
@@ -471,11 +483,11 @@ impl<S: State> Drive<S> {
     }
 
     fn keep_in_cache(&self, task: u32, key: String, end: &TaskEnd<S>) {
-        let TaskEnd::Done { command, .. } = end else { return };
+        let TaskEnd::Done { command, journal } = end else { return };
         let Some(node) = self.engine.running_node(task) else { return };
         let Some((cache, _)) = &self.plan.node(node).cache else { return };
         // What has no form in JSON is not kept.
-        if let Ok(value) = crate::engine::encode_command(&**self.engine.state(), command) {
+        if let Ok(value) = crate::engine::encode_command(&**self.engine.state(), command, &journal.tally) {
             cache.put(key, value.into(), Instant::now());
         }
     }

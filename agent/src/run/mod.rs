@@ -417,11 +417,12 @@ impl<S: State> Driven<S> {
 
     async fn finish_within(self: Box<Self>, end: End<S>) -> Result<Outcome<S>> {
         let Self { drive, tape, guard, thread, span: _ } = *self;
+        let left = thread.as_ref().filter(|thread| thread.is_held()).and_then(|_| drive.left());
         drop(drive);
         tape.see_end(&end)?;
         let outcome = outcome(end);
         if let (Some(thread), Some(guard), Ok(_)) = (&thread, &guard, &outcome) {
-            thread.retain_newest(guard).await.map_err(|error| error.context("pruning the thread after its run"))?;
+            thread.ran(guard, left).await?;
         }
         drop(guard);
         outcome

@@ -81,7 +81,7 @@ impl<S: State> Thread<S> {
         let Place { path, branch, seq } = &checkpoint.0;
         let mut spans = lineage(&info.forks, path, *branch);
         cap(&mut spans, *seq);
-        let inner = Thread { flow: flow.clone(), name: self.name.clone(), store: self.store.clone(), retain: None };
+        let inner = Thread::new(flow.clone(), self.name.clone(), self.store.clone());
         let standing = inner.read(&info, path, *branch, &spans).await?;
         match standing.checkpoint.0.seq == *seq {
             true => Ok(standing),

@@ -2,21 +2,23 @@
 //! copied; every call claims it for as long as it writes, so nobody writes between.
 
 mod history;
+mod recall;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lorewell_model::{Budget, Error, Kind, Result, Spent};
+use lorewell_model::{Budget, Error, Kind, Origin, Result, Spent};
 use serde::Serialize;
 
 pub use history::{Checkpoint, CheckpointId};
+use recall::Recall;
 
 use crate::checkpoint::{
     Batch, Body, Checkpoints, Claim, EntryKey, EntryKind, Fork, Loaded, Place, Record, Span, ThreadInfo,
 };
-use crate::engine::{Answers, Engine, Limits, Persist, Step, decode};
+use crate::engine::{Answers, Engine, Known, Left, Limits, Persist, Step, decode};
 use crate::flow::Flow;
 use crate::question::Question;
 use crate::record::Tape;
@@ -25,11 +27,15 @@ use crate::scope::{Scope, ThreadName};
 use crate::state::State;
 
 /// A durable sequence of runs under a name.
+///
+/// As long as it is held it keeps the state that its last run came to in memory, so that the next one does not read it again;
+/// unless someone else has written to it meanwhile, here or in another process.
 pub struct Thread<S: State> {
     flow: Flow<S>,
     name: Arc<str>,
     store: Arc<dyn Checkpoints>,
     retain: Option<usize>,
+    recall: Recall<S>,
 }
 
 /// Where a thread stands.
@@ -46,6 +52,8 @@ pub struct Standing<S> {
     pub questions: Vec<Question>,
     /// What the newest run has spent so far; of tasks that are unfinished nothing is known before they go on.
     pub spent: Spent,
+    /// Whose texts were read for what stands in the state, as far as nobody vouches for them.
+    pub has_read: BTreeSet<Origin>,
 }
 
 /// A thread that has been claimed and read.
@@ -79,7 +87,7 @@ impl Drop for Guard {
 
 impl<S: State> Thread<S> {
     pub(crate) fn new(flow: Flow<S>, name: Arc<str>, store: Arc<dyn Checkpoints>) -> Self {
-        Self { flow, name, store, retain: None }
+        Self { flow, name, store, retain: None, recall: Recall::default() }
     }
 
     /// Keeps only the newest `keep` checkpoints: after each run that leaves more than twice as many, the others are
@@ -90,8 +98,14 @@ impl<S: State> Thread<S> {
         self
     }
 
-    /// Prunes as the thread was told to, under the claim of a run that has ended.
-    pub(crate) async fn retain_newest(&self, guard: &Guard) -> Result<()> {
+    /// Prunes as the thread was told to, and keeps what a run has left, under its claim.
+    pub(crate) async fn ran(&self, guard: &Guard, left: Option<Left<S>>) -> Result<()> {
+        self.retain_newest(guard).await.map_err(|error| error.context("pruning the thread after its run"))?;
+        left.into_iter().for_each(|left| self.keep(guard, left));
+        Ok(())
+    }
+
+    async fn retain_newest(&self, guard: &Guard) -> Result<()> {
         let Some(keep) = self.retain else { return Ok(()) };
         let enough = keep.saturating_mul(2);
         match self.history(None, enough.saturating_add(1)).await?.len() > enough {
@@ -220,7 +234,7 @@ impl<S: State> Thread<S> {
     /// `NotFound` if it does not exist, `Conflict` if the other one does.
     pub async fn copy(&self, to: &str) -> Result<Self> {
         self.store.copy(&self.name, to).await?;
-        Ok(Self { name: to.into(), ..self.clone() })
+        Ok(Self { name: to.into(), recall: Recall::default(), ..self.clone() })
     }
 
     /// Deletes the thread. Returns whether it was there.
@@ -262,7 +276,7 @@ impl<S: State> Thread<S> {
         let info = self.store.thread(&self.name).await?;
         let (head, forks) = info.map_or_else(Default::default, |info| (info.head, info.forks));
         let spans = lineage(&forks, "", head);
-        let loaded = self.store.load(&self.name, "", &spans).await?;
+        let (loaded, known) = self.load(&guard.claim, &spans, &run.tape).await?;
         let answers = answers(&loaded)?;
         let born = match &loaded.step {
             Some(row) => decode::<Step>("the step record", row.place.seq, &row.value)?.born,
@@ -271,12 +285,21 @@ impl<S: State> Thread<S> {
         let name = Arc::new(ThreadName::new(self.name.clone(), born));
         let scope = Scope::root(name.clone(), head);
         run.tape.note_loaded("", &loaded);
-        let engine = Engine::restore(self.flow.plan().clone(), scope, run.limits, loaded, &answers, None)
+        let engine = Engine::restore(self.flow.plan().clone(), scope, run.limits, loaded, &answers, known)
             .map_err(|error| error.context(format!("thread `{}`", self.name)))?;
         let link = Link::new(self.store.clone(), guard.claim.clone(), forks, run.durability).await?;
         let session = Session::new(name, Some(link), answers, run.cancel, run.tape);
         let session = Arc::new(session.budget(run.budget));
         Ok(Opened { engine, session, guard })
+    }
+
+    /// Reads what is needed to go on, or recalls it. A recording has all that was read.
+    async fn load(&self, claim: &Claim, spans: &[Span], tape: &Tape) -> Result<(Loaded, Option<Known<S>>)> {
+        let recalled = self.recalled(claim, spans).await?.filter(|_| matches!(tape, Tape::Off));
+        Ok(match recalled {
+            Some((step, left)) => (Loaded { step: Some(step), ..Loaded::default() }, Some(Known::Left(left))),
+            None => (self.store.load(&self.name, "", spans).await?, None),
+        })
     }
 
     /// Leaves what is unfinished behind on its branch, so that nothing of it can be taken for something of the next run.
@@ -337,6 +360,7 @@ impl<S: State> Thread<S> {
             next: engine.next(),
             questions: engine.questions(&answers),
             spent: engine.spent(),
+            has_read: engine.read(),
         })
     }
 
@@ -372,7 +396,13 @@ fn now_ms() -> u64 {
 
 impl<S: State> Clone for Thread<S> {
     fn clone(&self) -> Self {
-        Self { flow: self.flow.clone(), name: self.name.clone(), store: self.store.clone(), retain: self.retain }
+        Self {
+            flow: self.flow.clone(),
+            name: self.name.clone(),
+            store: self.store.clone(),
+            retain: self.retain,
+            recall: self.recall.clone(),
+        }
     }
 }
 

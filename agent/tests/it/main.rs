@@ -7,6 +7,7 @@ mod events;
 mod failures;
 mod history;
 mod pauses;
+mod recall;
 #[cfg(feature = "trace")]
 mod spans;
 mod subgraphs;

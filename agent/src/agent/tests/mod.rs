@@ -3,6 +3,7 @@
 mod around;
 mod budget;
 mod delegate;
+mod origins;
 mod window;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -364,19 +365,23 @@ async fn tools_that_cannot_be_are_named() {
 
 #[tokio::test]
 async fn what_happens_is_told() {
-    let (agent, _) = scripted([calls(&[("echo", json!({"text": "x"}))]), Message::assistant("ok")]);
+    let thought = Part::Reasoning(lorewell_model::Reasoning { text: "hm".into(), opaque: None });
+    let mut call = calls(&[("echo", json!({"text": "x"}))]);
+    call.parts.insert(0, thought);
+    let (agent, _) = scripted([call, Message::assistant("ok")]);
     let agent = agent.tool("echo", |note: Note| async move { Ok::<_, ToolError>(note.text) });
     let mut events = agent.run("go").events().unwrap();
     let mut told = Vec::new();
     while let Some(event) = events.next().await {
         match event.kind {
             EventKind::Token { text } => told.push(text),
+            EventKind::Reasoning { text } => told.push(format!("({text})")),
             EventKind::ToolCall { name, arguments, .. } => told.push(format!("{name}({arguments})")),
             EventKind::ToolResult { content, .. } => told.push(format!("-> {content}")),
             _ => {}
         }
     }
-    assert_eq!(told, ["echo({\"text\":\"x\"})", "-> \"x\"", "ok"]);
+    assert_eq!(told, ["(hm)", "echo({\"text\":\"x\"})", "-> \"x\"", "ok"]);
 }
 
 /// What a call does.

@@ -23,7 +23,7 @@ CREATE TABLE threads (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     head INTEGER NOT NULL,    -- the branch that runs go on from
-    epoch INTEGER NOT NULL,   -- grows with each claim
+    epoch INTEGER NOT NULL,   -- grows with each claim, and when the thread is deleted
     owner TEXT,               -- who holds it: a file in the folder `-owners`; it may be dead
     touched INTEGER NOT NULL  -- milliseconds since 1970
 ) STRICT;

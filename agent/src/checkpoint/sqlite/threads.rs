@@ -75,7 +75,7 @@ pub(super) fn copy(connection: &Connection, from: &str, to: &str) -> Result<(), 
 pub(super) fn delete(connection: &Connection, owners: &Owners, thread: &str) -> Result<bool, Fault> {
     let Some(row) = find(connection, thread)? else { return Ok(false) };
     check_free(owners, thread, &row)?;
-    connection.prepare_cached("UPDATE deleted SET epoch = max(epoch, ?1)")?.execute([signed(row.epoch)])?;
+    connection.prepare_cached("UPDATE deleted SET epoch = max(epoch, ?1)")?.execute([signed(row.epoch + 1)])?;
     connection.prepare_cached("DELETE FROM threads WHERE id = ?1")?.execute([row.id])?;
     Ok(true)
 }

@@ -283,5 +283,5 @@ impl Ending {
 }
 
 fn journaled((entries, stored): &Journal) -> Journaled {
-    Journaled { entries: entries.clone(), stored: *stored, spent: None }
+    Journaled { entries: entries.clone(), stored: *stored, tally: None }
 }

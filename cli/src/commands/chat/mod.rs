@@ -11,6 +11,7 @@ mod screen;
 mod slash;
 mod toolbox;
 mod turn;
+mod waiting;
 
 use std::io::IsTerminal as _;
 

@@ -9,6 +9,7 @@ use lorewell::agent::EventKind;
 use serde_json::Value;
 
 use super::agent::SEARCH;
+use super::waiting::Waiting;
 use crate::markdown::Renderer;
 use crate::output::{self, DIM, count, note, one_line, paint, plain};
 
@@ -18,6 +19,10 @@ const ARGUMENTS_CHARS_MAX: usize = 80;
 const RESULT_CHARS_MAX: usize = 60;
 /// Lines of a result that are shown when more was asked for.
 const RESULT_LINES_MAX: usize = 20;
+/// What a person reads while nothing has come yet.
+const MODEL: &str = "waiting for the model";
+/// What a person reads instead of what a model thinks.
+const THOUGHTS: &str = "the model thinks";
 
 /// Shows an answer.
 pub(super) struct Screen {
@@ -28,6 +33,7 @@ pub(super) struct Screen {
     /// Whether what they bring is told, too.
     tells_results: bool,
     last: Option<char>,
+    waiting: Waiting,
     calls: HashMap<String, Running>,
     /// What the model has said so far.
     pub(super) said: String,
@@ -42,6 +48,13 @@ struct Running {
     began: Instant,
 }
 
+impl Running {
+    /// Says what is called, on one line.
+    fn say(&self) -> String {
+        format!("{} {}", self.tool, self.arguments).trim_end().to_owned()
+    }
+}
+
 impl Screen {
     pub(super) fn new(is_interactive: bool, verbose: u8) -> Self {
         let is_styled = is_interactive && output::is_coloured();
@@ -51,33 +64,45 @@ impl Screen {
             tells_calls: is_interactive || verbose > 0,
             tells_results: verbose > 0,
             last: None,
+            waiting: Waiting::new(is_interactive),
             calls: HashMap::new(),
             said: String::new(),
             made: Vec::new(),
         }
     }
 
+    /// Says that an answer was asked for.
+    pub(super) fn begin(&mut self) {
+        self.waiting.on(MODEL);
+    }
+
     /// Shows what has happened.
     pub(super) fn show(&mut self, event: EventKind) -> Result<()> {
         match event {
-            EventKind::Token { text } => self.text(&text),
+            EventKind::Token { text } => self.text(&text)?,
+            EventKind::Reasoning { .. } => {
+                self.end_words()?;
+                self.waiting.on(THOUGHTS);
+            }
             EventKind::ToolCall { id, name, arguments } => {
-                self.end()?;
-                let arguments = short(&arguments);
-                self.calls.insert(id, Running { tool: name, arguments, began: Instant::now() });
-                Ok(())
+                self.end_words()?;
+                let running = Running { tool: one_line(&name), arguments: short(&arguments), began: Instant::now() };
+                self.waiting.on(running.say());
+                self.calls.insert(id, running);
             }
             EventKind::ToolResult { id, content } => {
                 self.end()?;
                 self.result(&id, content.as_str().unwrap_or_default());
-                Ok(())
+                self.waiting.on(self.calls.values().next().map_or_else(|| MODEL.to_owned(), Running::say));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
     }
 
     /// Shows words of the model.
     pub(super) fn text(&mut self, text: &str) -> Result<()> {
+        self.waiting.over();
         // Models like to begin with empty lines.
         let text = if self.last.is_none() { text.trim_start_matches(['\n', '\r']) } else { text };
         self.last = text.chars().last().or(self.last);
@@ -86,11 +111,10 @@ impl Screen {
     }
 
     fn result(&mut self, id: &str, content: &str) {
-        let Some(Running { tool, arguments, began }) = self.calls.remove(id) else { return };
-        let call = [&*tool, &arguments].join(" ");
+        let Some(running) = self.calls.remove(id) else { return };
         if self.tells_calls {
-            let (brought, millis) = (brought(&tool, content), began.elapsed().as_millis());
-            note(&paint(DIM, &format!("· {} → {brought}, {millis} ms", call.trim_end())));
+            let (brought, millis) = (brought(&running.tool, content), running.began.elapsed().as_millis());
+            note(&paint(DIM, &format!("· {} → {brought}, {millis} ms", running.say())));
         }
         if self.tells_results {
             content.lines().take(RESULT_LINES_MAX).for_each(|line| note(&paint(DIM, &format!("    {}", plain(line)))));
@@ -99,11 +123,17 @@ impl Screen {
                 note(&paint(DIM, &format!("    … {}", count(more as u64, "more line"))));
             }
         }
-        self.made.push(call.trim_end().to_owned());
+        self.made.push(running.say());
     }
 
-    /// Ends the words so far with a line of their own; others may come after it.
+    /// Ends what is on the screen so far; others may write below it.
     pub(super) fn end(&mut self) -> Result<()> {
+        self.waiting.over();
+        self.end_words()
+    }
+
+    /// Ends the words so far with a line of their own.
+    fn end_words(&mut self) -> Result<()> {
         self.print(Renderer::finish)?;
         self.renderer = Renderer::new(self.is_styled);
         match self.last.take() {

@@ -89,6 +89,7 @@ impl Talk<'_> {
         let mut events = run.budget(&budget).cancel(&cancel).events();
         let mut screen = Screen::new(self.is_interactive, self.session.global.verbose);
         let mut pace = Pace::begin();
+        screen.begin();
         loop {
             let event = tokio::select! {
                 biased;
