@@ -81,7 +81,7 @@ exit 0
 fn help_says_what_there_is() {
     let help = Place::empty().ok("new --help").stdout;
     for said in [
-        "Usage: lorewell new [OPTIONS] <NAME>",
+        "Usage: lorewell new [OPTIONS] [NAME]",
         "--template <TEMPLATE>",
         "- workflow:",
         "--path <DIR>",
@@ -321,6 +321,8 @@ fn make_workspace(folder: &Path, root: &Path) {
     workspace["profile"] = parsed(&fs::read_to_string(root.join("Cargo.toml")).unwrap())["profile"].clone();
     fs::write(folder.join("Cargo.toml"), workspace.to_string()).unwrap();
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    // As where a person makes a project: nothing says how wide its lines are.
+    fs::write(folder.join("rustfmt.toml"), "").unwrap();
 }
 
 /// Runs cargo, which must have nothing to say.

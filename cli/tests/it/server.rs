@@ -105,13 +105,8 @@ impl Manner {
 
 /// Counts the results of tools since the person has said something.
 fn results(body: &serde_json::Value) -> usize {
-    let messages = body["messages"].as_array().unwrap();
-    messages
-        .iter()
-        .rev()
-        .take_while(|message| message["role"] != "user")
-        .filter(|message| message["role"] == "tool")
-        .count()
+    let messages = body["messages"].as_array().into_iter().flatten();
+    messages.rev().take_while(|message| message["role"] != "user").filter(|message| message["role"] == "tool").count()
 }
 
 /// Asks for a call.

@@ -160,7 +160,7 @@ fn what_is_broken_is_said_and_the_rest_explained() {
     let place = Place::with_brain();
     place.write(".lorewell/config.toml", "limit = 0\nfusion = \"rrf\"\nembeder = \"none\"\n");
     let run = place.run("config explain");
-    assert_eq!(run.stdout.lines().count(), 18, "{}", run.transcript());
+    assert_eq!(run.stdout.lines().count(), 30, "{}", run.transcript());
     for line in [
         "fusion = \"rrf\" (from project [PROJECT]/.lorewell/config.toml:2; hides default = dbsf)",
         "limit = \"8\" (from default)",
