@@ -173,7 +173,7 @@ fn check(example: &str, expected: Expect) {
 }
 
 /// Runs an example with a folder of its own for what it stores, and returns what it prints.
-fn run(example: &str, args: &[&str], folder: &Path) -> String {
+pub(crate) fn run(example: &str, args: &[&str], folder: &Path) -> String {
     let mut command = Command::new(program(example));
     command.args(args).current_dir(folder).env("TMPDIR", folder).env("TMP", folder).env("TEMP", folder);
     let output = command.output().unwrap();

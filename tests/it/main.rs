@@ -7,5 +7,6 @@ mod examples;
 mod layering;
 mod library;
 mod projects;
+mod readme;
 mod scan;
 mod tidy;
