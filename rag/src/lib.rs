@@ -17,5 +17,3 @@ pub mod sentences;
 pub mod sparse;
 pub mod stores;
 mod tool;
-
-pub use tool::SearchTool;

@@ -7,10 +7,9 @@ use async_trait::async_trait;
 use lorewell::agent::memory::MemoryStore;
 use lorewell::agent::tools::{self, Fetch, Files, Sql};
 use lorewell::agent::{LoopGuard, Middleware, PromptCache, Turn, Verdict, Window};
-use lorewell::model::{ChatModel as _, Model, ToolCall, ToolSpec};
+use lorewell::model::{ChatModel as _, IntoTool as _, Model, ToolCall};
 use lorewell::rag::index::Index;
-use lorewell::{Access, Agent, Tool, ToolCx, ToolError, ToolOutput};
-use serde_json::Value;
+use lorewell::{Access, Agent, Tool};
 
 use crate::args;
 use crate::commands::Session;
@@ -36,7 +35,7 @@ impl Toolset {
     pub(super) async fn open(session: &Session, args: &args::Chat) -> Result<Self> {
         let index = if session.brain.exists() { Some(session.index().await?) } else { None };
         let mut all: Vec<Arc<dyn Tool>> = Vec::new();
-        all.extend(index.as_ref().map(|index| Library::tool(index)));
+        all.extend(index.as_ref().map(|index| Arc::new(index.tool().into_tool(SEARCH)) as Arc<dyn Tool>));
         all.extend([tools::calculator(), tools::clock()]);
         all.extend(files(session, args)?.tools());
         if args.web || session.config.is_on("chat_web") {
@@ -92,35 +91,6 @@ async fn memory(session: &Session) -> Result<Vec<Arc<dyn Tool>>> {
     make_private(&session.folders.data)?;
     let store = MemoryStore::open(session.folders.data.join("memory.sqlite")).await?;
     Ok(store.namespace(["chat"])?.tools())
-}
-
-/// The search of a brain under a name that says what it searches, beside other tools that look for things.
-struct Library {
-    inner: Arc<dyn Tool>,
-    spec: ToolSpec,
-}
-
-impl Library {
-    fn tool(index: &Index) -> Arc<dyn Tool> {
-        let inner: Arc<dyn Tool> = Arc::new(index.tool());
-        let spec = ToolSpec { name: SEARCH.to_owned(), ..inner.spec().clone() };
-        Arc::new(Self { inner, spec })
-    }
-}
-
-#[async_trait]
-impl Tool for Library {
-    fn spec(&self) -> &ToolSpec {
-        &self.spec
-    }
-
-    fn access(&self) -> Access {
-        self.inner.access()
-    }
-
-    async fn call(&self, cx: ToolCx, arguments: Value) -> Result<ToolOutput, ToolError> {
-        self.inner.call(cx, arguments).await
-    }
 }
 
 /// Has a person asked before anything is sent, whatever was read before.

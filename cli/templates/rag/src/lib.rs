@@ -2,9 +2,8 @@
 //! searches them.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use lorewell::{Agent, Error, Index, Kind, Model, Options, Result, Tool};
+use lorewell::{Agent, Error, Index, Kind, Model, Options, Result};
 
 /// Opens the index of a project and reads what is new in its `docs/`; files that have not changed
 /// are skipped.
@@ -27,10 +26,9 @@ pub async fn open(project: &Path) -> Result<Index> {
 
 /// Makes an agent that searches the documents before it answers.
 pub fn agent(model: Model, index: &Index) -> Agent {
-    let search: Arc<dyn Tool> = Arc::new(index.tool());
     Agent::new(model)
         .instructions(
             "Search before you answer. Answer from what you found alone, and name its source.",
         )
-        .tools([search])
+        .tool("search", index.tool())
 }
