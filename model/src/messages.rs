@@ -40,13 +40,18 @@ struct Run {
 
 impl Run {
     fn messages(&self) -> &[Message] {
-        // The range was checked when it was shared; a keeper that has become shorter since is better short than a panic.
-        (*self.keeper).as_ref().get(self.range.clone()).unwrap_or_default()
+        &(*self.keeper).as_ref()[self.range.clone()]
+    }
+
+    /// A part of it, if there is anything in it.
+    fn part(&self, range: Range<usize>) -> Option<Self> {
+        (!range.is_empty()).then(|| Self { keeper: self.keeper.clone(), range })
     }
 }
 
 impl Messages {
-    /// Adds messages of someone who keeps them, without a copy: those in the range, as far as they are there.
+    /// Adds messages of someone who keeps them, without a copy: those in the range, as far as they are there. Whoever keeps
+    /// them must not have fewer later, or reading them panics.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -170,6 +175,28 @@ impl Messages {
         }
     }
 
+    /// Puts one in the place of another. What is shared stays shared.
+    ///
+    /// # Panics
+    /// There are fewer.
+    pub fn replace(&mut self, index: usize, message: Message) {
+        let mut rest = index;
+        let holds = |run: &Run| {
+            let is_here = rest < run.range.len();
+            rest -= if is_here { 0 } else { run.range.len() };
+            is_here
+        };
+        let Some(nth) = self.shared.iter().position(holds) else {
+            Arc::make_mut(&mut self.own)[rest] = message;
+            return;
+        };
+        let run = &self.shared[nth];
+        let at = run.range.start + rest;
+        let one = Run { keeper: Arc::new(vec![message]), range: 0..1 };
+        let parts = [run.part(run.range.start..at), Some(one), run.part(at + 1..run.range.end)];
+        self.shared.splice(nth..=nth, parts.into_iter().flatten());
+    }
+
     /// Puts one before another.
     ///
     /// # Panics
@@ -262,7 +289,7 @@ impl From<Vec<Message>> for Messages {
     }
 }
 
-/// Copies them only if someone else has them too.
+/// Copies what someone else has too.
 impl From<Messages> for Vec<Message> {
     fn from(mut messages: Messages) -> Self {
         messages.to_mut();
@@ -392,6 +419,19 @@ mod tests {
         assert_eq!(changed(|messages| messages.iter_mut().for_each(|message| message.parts.clear())), "");
         assert_eq!(changed(|messages| messages.to_mut().truncate(1)), "a");
         assert_eq!((messages.len(), &**kept), (5, &*said(&["out", "c", "d", "out"])));
+    }
+
+    #[test]
+    fn one_is_replaced_and_the_rest_stays_shared() {
+        let (kept, messages) = mixed();
+        for (index, expected) in [(0, "Xbcde"), (1, "aXcde"), (2, "abXde"), (3, "abcXe"), (4, "abcdX")] {
+            let mut messages = messages.clone();
+            messages.replace(index, Message::user("X"));
+            let text: String = messages.iter().map(|message| message.text().into_owned()).collect();
+            assert_eq!(text, expected);
+            let shared = [2, 3].into_iter().find(|other| *other != index).unwrap_or_default();
+            assert!(std::ptr::eq(&raw const messages[shared], &raw const kept[shared - 1]), "{index}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Hints by which providers keep the beginning of a conversation, so that each step of a turn costs only what is new in it.
 
 use async_trait::async_trait;
-use lorewell_model::{Cache, Request, Result};
+use lorewell_model::{Cache, Message, Request, Result};
 
 use super::middleware::Middleware;
 use super::turn::Turn;
@@ -42,8 +42,10 @@ impl Middleware for PromptCache {
         let (all, added) = (request.messages.len(), turn.added().len());
         let ends = [all.saturating_sub(added), all];
         for end in ends {
-            if let Some(message) = end.checked_sub(1).and_then(|last| request.messages.get_mut(last)) {
-                message.cache_here = true;
+            let Some(last) = end.checked_sub(1) else { continue };
+            // The conversation is shared, and as long as it is.
+            if let Some(message) = request.messages.get(last).cloned() {
+                request.messages.replace(last, Message { cache_here: true, ..message });
             }
         }
         Ok(())

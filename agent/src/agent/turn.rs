@@ -159,8 +159,8 @@ impl Turn {
         self.aside.extend(self.messages.range(self.began.max(head)..cut).cloned());
         let after = self.began.saturating_sub(cut);
         self.is_folded = summary.is_some();
-        let kept = self.messages.split_off(cut);
-        self.messages.to_mut().truncate(head);
+        let kept: Vec<Message> = self.messages.range(cut..).cloned().collect();
+        self.messages = self.messages.range(..head).cloned().collect();
         self.messages.extend(summary);
         self.began = self.messages.len() + after;
         self.messages.extend(kept);
@@ -227,6 +227,11 @@ impl Turn {
     #[must_use]
     pub fn finish(&self) -> Option<&Finish> {
         self.finish.as_ref()
+    }
+
+    /// Adds what a summary of the conversation has used.
+    pub(super) fn used(&mut self, usage: Usage) {
+        self.usage += usage;
     }
 
     /// Returns what the model has used.
