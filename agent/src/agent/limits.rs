@@ -1,7 +1,7 @@
 //! What one turn may use, and a turn that goes round in circles. Both look only at the turn, so they say the same after a crash.
 
 use async_trait::async_trait;
-use lorewell_model::{Error, Kind, Price, Request, Result, Role, ToolCall};
+use lorewell_model::{Error, Kind, Part, Price, Request, Result, Role, ToolCall};
 
 use super::approval::canonical;
 use super::middleware::{Middleware, Verdict};
@@ -80,14 +80,18 @@ impl Middleware for TurnLimits {
     }
 }
 
+/// The longest circle that is looked for: what models fall into goes to and fro between a few calls.
+const CIRCLE_MAX: usize = 4;
+
 /// Stops a model that makes the same calls again and again.
 ///
 /// A call that was made [`repeats_max`](Self::repeats_max) times with the same arguments, one answer after the other, is
-/// refused, and the model is told; if it goes on all the same, the turn ends with [`Kind::Limit`].
+/// refused, and the model is told; if it goes on all the same, the turn ends with [`Kind::Limit`]. So is one that goes round in
+/// a circle of up to four answers with the same calls and the same results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopGuard {
-    /// How often the same call may be made in a row.
+    /// How often the same call, or the same circle of calls, may be made in a row.
     pub repeats_max: usize,
 }
 
@@ -105,12 +109,53 @@ impl LoopGuard {
         let is_same = |other: &ToolCall| other.name == call.name && canonical(&other.arguments_json) == arguments;
         answers.take_while(|message| message.tool_calls().any(is_same)).count()
     }
+
+    /// How often the newest answer stands in the turn at the same place of a circle of answers, right before this one.
+    fn circles(turn: &Turn, most: usize) -> usize {
+        let rounds = rounds(turn, CIRCLE_MAX * most);
+        let circled = |length: usize| {
+            // The results of the newest answer are not there yet.
+            let is_same = |at: usize| match (&rounds[at], rounds.get(at + length)) {
+                (newer, Some(older)) => newer.0 == older.0 && (at == 0 || alike(&newer.1, &older.1)),
+                (_, None) => false,
+            };
+            (0..rounds.len()).take_while(|at| is_same(*at)).count().div_ceil(length)
+        };
+        (2..=CIRCLE_MAX).map(circled).max().unwrap_or_default()
+    }
+}
+
+/// Tells whether calls have brought the same; what was refused or has failed may have brought anything.
+fn alike(newer: &[Option<String>], older: &[Option<String>]) -> bool {
+    newer.iter().zip(older).all(|(newer, older)| newer == older || newer.is_none() || older.is_none())
+}
+
+/// The calls of the newest answers, newest first, and what they brought.
+fn rounds(turn: &Turn, most: usize) -> Vec<(Vec<String>, Vec<Option<String>>)> {
+    let mut rounds = Vec::new();
+    let mut brought = Vec::new();
+    for message in turn.added().iter().rev() {
+        let results = message.parts.iter().filter_map(|part| match part {
+            Part::ToolResult(result) => Some((!result.is_error).then(|| result.text())),
+            _ => None,
+        });
+        brought.splice(0..0, results);
+        if message.role == Role::Assistant {
+            let calls = message.tool_calls().map(|call| format!("{} {}", call.name, canonical(&call.arguments_json)));
+            rounds.push((calls.collect(), std::mem::take(&mut brought)));
+        }
+        if rounds.len() > most {
+            break;
+        }
+    }
+    rounds
 }
 
 #[async_trait]
 impl Middleware for LoopGuard {
     async fn before_tool(&self, turn: &Turn, call: &ToolCall) -> Result<Verdict> {
-        let repeats = Self::repeats(turn, call, self.repeats_max + 1);
+        let most = self.repeats_max + 1;
+        let repeats = Self::repeats(turn, call, most).max(Self::circles(turn, most));
         if repeats < self.repeats_max {
             return Ok(Verdict::Go);
         }
