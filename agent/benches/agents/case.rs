@@ -81,11 +81,13 @@ impl Case {
     /// Tells whether a side runs it, stored so.
     pub(crate) fn has(self, side: Side, stored: Stored) -> bool {
         match (self, side) {
+            // A peer has no handle of a thread.
+            (Self::Long(_), side) if stored == Stored::Held => side == Side::Lorewell,
+            (_, _) if stored == Stored::Held => false,
             // It keeps no threads.
             (_, Side::Rig) if stored == Stored::Sqlite => false,
             (Self::React(_) | Self::Long(_), _) => true,
             (Self::Crowd(_) | Self::Agents, _) => stored == Stored::Not,
-            // A peer has no handle of a thread that could be measured.
             (Self::Threads, side) => side == Side::Lorewell && stored == Stored::Sqlite,
         }
     }
@@ -109,17 +111,20 @@ pub(crate) enum Stored {
     Not,
     /// In SQLite, each step before the next one begins.
     Sqlite,
+    /// The same, in a thread that is held from one turn to the next.
+    Held,
 }
 
 impl Stored {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Not, Self::Sqlite];
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Not, Self::Sqlite, Self::Held];
 
     /// Its name in the tables and between processes.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Not => "none",
             Self::Sqlite => "SQLite, sync",
+            Self::Held => "SQLite, held",
         }
     }
 

@@ -68,8 +68,11 @@ impl Bars {
                 Side::LangGraph | Side::Rig => self.show(what, many / few, "×"),
             }
         }
-        let ends = [short, long].map(|case| table.time(*case, Stored::Sqlite, Side::Lorewell));
-        if let [Some(few), Some(many)] = ends {
+        let ends = |stored| [short, long].map(|case| table.time(*case, stored, Side::Lorewell));
+        if let [Some(few), Some(many)] = ends(Stored::Held) {
+            self.at_most("the same, in a thread in SQLite that is held".to_owned(), many / few, "×", FLAT);
+        }
+        if let [Some(few), Some(many)] = ends(Stored::Sqlite) {
             self.show("the same, read from SQLite before the turn".to_owned(), many / few, "×");
         }
     }

@@ -96,5 +96,6 @@ fn run(words: Vec<String>) -> Outcome<bool> {
     }
     table.write_json(&bars, &args.json)?;
     eprintln!("samples: {}", args.json.display());
-    Ok(bars.hold() && table.is_ours_complete())
+    let has_peers = args.alone || Side::ALL.into_iter().all(|side| programs.missing(side).is_none());
+    Ok(bars.hold() && has_peers && table.is_complete())
 }

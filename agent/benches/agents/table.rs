@@ -51,9 +51,9 @@ impl Table {
         self.rows.iter().filter_map(|row| row.measured.as_ref().err().map(String::as_str))
     }
 
-    /// Tells whether all measurements of our side came to their end.
-    pub(crate) fn is_ours_complete(&self) -> bool {
-        self.rows.iter().all(|row| row.side != Side::Lorewell || row.measured.is_ok())
+    /// Tells whether all measurements came to their end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.failures().next().is_none()
     }
 
     /// Draws the table of a section, in Markdown, so that it can be pasted.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use lorewell_agent::checkpoint::Sqlite;
-use lorewell_agent::{Agent, Chat};
+use lorewell_agent::{Agent, Chat, Thread};
 use lorewell_model::Message;
 
 use crate::case::Stored;
@@ -31,6 +31,8 @@ pub(crate) struct Talk {
 pub(crate) struct Stage {
     agent: Agent,
     store: Option<Sqlite>,
+    /// The thread of the conversation, if it is held between turns.
+    held: Option<Thread<Chat>>,
     /// What the turns begin with.
     inputs: Mutex<Vec<Chat>>,
     /// What they ended with.
@@ -57,12 +59,12 @@ impl Talk {
     }
 
     /// Fills the thread with the conversation, by a turn in it.
-    async fn fill(&self, stage: &Stage, store: &Sqlite, messages: usize) -> Outcome<()> {
+    async fn fill(&self, stage: &Stage, store: &Sqlite, messages: usize) -> Outcome<Thread<Chat>> {
         let messages = conversation(messages - messages.min(2 * self.calls + 2));
         let said = messages.into_iter().chain([Message::user("hi?")]);
         let thread = stage.agent.thread(THREAD, store.clone())?;
         thread.run(Chat::update().messages(said)).await?.done()?;
-        Ok(())
+        Ok(thread)
     }
 }
 
@@ -78,20 +80,23 @@ impl Workload for Talk {
         match (self.before, self.stored) {
             (None, _) => 2000,
             (Some(_), Stored::Not) => LONG_RUNS_MAX,
-            (Some(_), Stored::Sqlite) => 1,
+            (Some(_), Stored::Sqlite | Stored::Held) => 1,
         }
     }
 
     async fn open(&self, folder: &Path) -> Outcome<Stage> {
         let store = match self.stored {
             Stored::Not => None,
-            Stored::Sqlite => Some(Sqlite::open(folder.join("threads.sqlite")).await?),
+            Stored::Sqlite | Stored::Held => Some(Sqlite::open(folder.join("threads.sqlite")).await?),
         };
         let agent = agent(&model(self.calls, self.ids, false)?, self.calls);
-        let stage = Stage { agent, store, inputs: Mutex::default(), ended: Mutex::default() };
+        let mut stage = Stage { agent, store, held: None, inputs: Mutex::default(), ended: Mutex::default() };
         match (self.before, &stage.store) {
             (None, _) => {}
-            (Some(messages), Some(store)) => self.fill(&stage, store, messages).await?,
+            (Some(messages), Some(store)) => {
+                let thread = self.fill(&stage, store, messages).await?;
+                stage.held = Some(thread).filter(|_| self.stored == Stored::Held);
+            }
             (Some(messages), None) => {
                 let input = |_| {
                     let mut chat = Chat::default();
@@ -128,7 +133,9 @@ impl Workload for Talk {
                 chat
             }
             (Some(store), Some(_)) => {
-                let chat = stage.agent.thread(THREAD, store.clone())?.run(Chat::say("hi?")).await?.done()?;
+                let opened = || stage.agent.thread(THREAD, store.clone());
+                let thread = stage.held.clone().map_or_else(opened, Ok)?;
+                let chat = thread.run(Chat::say("hi?")).await?.done()?;
                 let before = chat.messages.len() - (2 * self.calls + 2);
                 self.check(&chat, before)?;
                 chat
