@@ -28,8 +28,10 @@ use crate::state::State;
 
 /// A durable sequence of runs under a name.
 ///
-/// As long as it is held it keeps the state that its last run came to in memory, so that the next one does not read it again;
-/// unless someone else has written to it meanwhile, here or in another process.
+/// Who runs it more than once by the same handle, or by clones of that, has the state that the last run came to kept in memory, so
+/// that the next one does not read it again; unless someone else has written to it meanwhile, here or in another process.
+/// [`forget`](Self::forget) lets go of it. What a state keeps apart from its stored form, such as a value behind a lock that others
+/// hold too, is then as it was left.
 pub struct Thread<S: State> {
     flow: Flow<S>,
     name: Arc<str>,

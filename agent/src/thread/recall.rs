@@ -1,6 +1,7 @@
 //! What a thread keeps in memory of its last run, so that the next one need not read all that is stored: the cost of a turn
-//! does not grow with the conversation before it. What is kept is used only if nobody has written since.
+//! does not grow with reading the conversation before it. What is kept is used only if nobody has written since.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lorewell_model::Result;
@@ -11,7 +12,13 @@ use crate::engine::Left;
 use crate::state::State;
 
 /// What is kept by all handles that were cloned from one.
-pub(super) struct Recall<S: State>(Arc<Mutex<Option<Kept<S>>>>);
+pub(super) struct Recall<S: State>(Arc<Memory<S>>);
+
+struct Memory<S: State> {
+    /// Whether there was a run before: who runs a thread once has no use for its state, and it costs a copy.
+    has_run: AtomicBool,
+    kept: Mutex<Option<Kept<S>>>,
+}
 
 struct Kept<S: State> {
     /// The claim of the run. Whoever writes or deletes meanwhile makes the next one skip a number.
@@ -20,13 +27,8 @@ struct Kept<S: State> {
 }
 
 impl<S: State> Recall<S> {
-    /// Tells whether anybody is there who could run the thread again.
-    fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
-    }
-
     fn swap(&self, kept: Option<Kept<S>>) -> Option<Kept<S>> {
-        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), kept)
+        std::mem::replace(&mut *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner), kept)
     }
 }
 
@@ -38,14 +40,20 @@ impl<S: State> Clone for Recall<S> {
 
 impl<S: State> Default for Recall<S> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Memory { has_run: AtomicBool::new(false), kept: Mutex::default() }))
     }
 }
 
 impl<S: State> Thread<S> {
-    /// Tells whether what a run leaves is of use to anybody.
+    /// Lets go of the state that is kept in memory; the next run reads it.
+    pub fn forget(&self) {
+        self.recall.swap(None);
+    }
+
+    /// Tells whether what a run leaves is of use: the thread is still held by somebody who has run it before.
     pub(crate) fn is_held(&self) -> bool {
-        self.recall.is_shared()
+        let is_held = Arc::strong_count(&self.recall.0) > 1;
+        self.recall.0.has_run.swap(true, Ordering::Relaxed) && is_held
     }
 
     /// Keeps what a run has left that came to its end.

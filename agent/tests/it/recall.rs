@@ -118,8 +118,9 @@ async fn a_run_goes_on_from_what_the_one_before_it_has_left() {
             let thread = desk().thread("t", store.clone());
             let run = |note: &str| thread.run(Input::Update(said(note))).durability(durability);
             done(run("a").await.unwrap());
-            assert_eq!(store.loads(), 1);
-            for note in ["b", "c", "d", "e"] {
+            done(run("b").await.unwrap());
+            assert_eq!(store.loads(), 2, "nothing is kept for a thread that is run once");
+            for note in ["c", "d", "e"] {
                 done(run(note).await.unwrap());
             }
             let end = done(thread.clone().run(Input::Update(said("f"))).await.unwrap());
@@ -128,6 +129,11 @@ async fn a_run_goes_on_from_what_the_one_before_it_has_left() {
             let other = desk().thread("t", store.clone());
             assert_eq!(other.standing().await.unwrap().state, end, "another handle reads the same");
             assert_eq!(done(thread.resume().await.unwrap()), end);
+            assert_eq!(done(thread.resume().await.unwrap()), end);
+            store.loads();
+            thread.forget();
+            assert_eq!(done(thread.resume().await.unwrap()), end);
+            assert_eq!(store.loads(), 1);
         }
     }
 }
@@ -139,6 +145,7 @@ async fn what_others_have_written_meanwhile_is_read() {
         let (thread, other) = (desk().thread("t", store.clone()), desk().thread("t", store.clone()));
         let run = |note: &str| thread.run(Input::Update(said(note)));
         done(run("a").await.unwrap());
+        done(thread.resume().await.unwrap());
         done(other.run(Input::Update(said("b"))).await.unwrap());
         assert_eq!(done(run("c").await.unwrap()).notes.join(" "), "a 1 b 3 c 5");
         other.edit(said("d")).await.unwrap();
@@ -161,6 +168,7 @@ async fn a_thread_of_the_same_name_is_not_taken_for_the_one_before_it() {
         let thread = desk().thread("t", shelf.store.clone());
         let run = |note: &str| thread.run(Input::Update(said(note)));
         done(run("a").await.unwrap());
+        done(thread.resume().await.unwrap());
         assert!(desk().thread("t", shelf.store.clone()).delete().await.unwrap());
         assert_eq!(done(run("b").await.unwrap()).notes.join(" "), "b 1");
 
@@ -179,6 +187,7 @@ async fn what_has_not_come_to_its_end_is_read_again() {
         let store = Counted::new(&shelf.store);
         let thread = desk().thread("t", store.clone());
         done(thread.run(Input::Update(said("a"))).await.unwrap());
+        done(thread.resume().await.unwrap());
         let asks = paused(thread.run(Input::Update(said("b").ask(true))).await.unwrap());
         thread.answer(&asks.questions[0].id, true).await.unwrap();
         store.loads();
