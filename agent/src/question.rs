@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lorewell_model::{Error, Kind, Result};
+use lorewell_model::{Error, Kind, Result, Secret};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ pub struct Question {
 
 impl Question {
     pub(crate) fn new(id: String, path: &str, node: &str, prompt: Value, schema: Value) -> Self {
+        let (prompt, schema) = (without_secrets(prompt), without_secrets(schema));
         Self { id, path: path.to_owned(), node: node.to_owned(), prompt, schema }
     }
 
@@ -50,6 +51,16 @@ impl Question {
             faults.join("; ")
         );
         Err(Error::new(Kind::BadInput, message))
+    }
+}
+
+/// Takes out what this process keeps secret, of what goes to people, into stores and to those who listen.
+pub(crate) fn without_secrets(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(Secret::redact_all(&text).into_owned()),
+        Value::Array(values) => values.into_iter().map(without_secrets).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, without_secrets(value))).collect(),
+        other => other,
     }
 }
 

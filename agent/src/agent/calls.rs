@@ -268,6 +268,8 @@ impl Calls<'_> {
         });
         let made = made.await?;
         self.cx.task().spend(&name, made.spent, is_new);
+        // At once: the turn may break off before it ends.
+        self.cx.task().note_read(made.has_read.iter().copied().chain([made.origin]));
         Ok((index, made))
     }
 

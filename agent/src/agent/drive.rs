@@ -20,7 +20,7 @@ use super::{Chat, ChatUpdate, Inner, Summary, span, window};
 use crate::cx::Cx;
 
 /// The tool by which an agent with tools gives an answer that has a form.
-const FINAL: &str = "final_answer";
+pub(super) const FINAL: &str = "final_answer";
 /// How often an answer that does not have its form is sent back.
 const REPAIRS_MAX: u32 = 2;
 
@@ -79,6 +79,8 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
     let asked = asked(&agent, form.as_ref(), by_tool);
     let (mut result, mut repairs) = (None, 0);
     loop {
+        // An error, too, may say what a text says that was read.
+        cx.task().note_read(has_read.iter().copied());
         match turn.next()? {
             Next::Model => {
                 fold(&agent, &cx, &mut turn, &mut summary).await?;
@@ -124,7 +126,6 @@ async fn drive_within(agent: Arc<Inner>, form: Option<Form>, cx: Cx<Chat>) -> Re
             }
         }
     }
-    cx.task().note_read(has_read.iter().copied());
     let (usage, finish) = (turn.usage(), turn.finish().cloned());
     span::used(usage);
     let new = Chat::update().messages(turn.into_added()).grants(grants.split_off(granted)).has_read(has_read);
@@ -173,7 +174,7 @@ async fn fold(agent: &Inner, cx: &Cx<Chat>, turn: &mut Turn, summary: &mut Optio
     let Some(cut) = window.cut(turn, &agent.model) else { return Ok(()) };
     let text = match window.summariser(&agent.model) {
         None => None,
-        Some(model) => Some(summarised(cx, turn, cut, model).await?),
+        Some(model) => Some(summarised(agent, cx, turn, cut, model).await?),
     };
     let mut new = Summary { messages: summary.as_ref().map_or(0, |summary| summary.messages), text };
     new.messages += turn.fold(cut, new.message());
@@ -182,14 +183,18 @@ async fn fold(agent: &Inner, cx: &Cx<Chat>, turn: &mut Turn, summary: &mut Optio
 }
 
 /// Has the messages before one of them summarised, in parts if they are too many to be read at once.
-async fn summarised(cx: &Cx<Chat>, turn: &Turn, cut: usize, model: &Model) -> Result<String> {
+async fn summarised(agent: &Inner, cx: &Cx<Chat>, turn: &mut Turn, cut: usize, model: &Model) -> Result<String> {
     let mut before: Option<String> = None;
     let said: Vec<Message> = turn.messages().range(turn.head()..cut).cloned().collect();
     for (part, messages) in window::parts(&said, model).enumerate() {
         let request = window::asked(before.as_deref(), messages);
         let name = format!("summary {}.{part}", turn.steps());
-        let reply = journalled(cx, &name, async |own| paid(cx, model, own).chat(request).await).await;
-        before = Some(reply.map_err(|error| error.context("summarising the conversation"))?.text());
+        let asked = journalled(cx, &name, async |own| {
+            around(agent, turn, request, async |request| paid(cx, model, own).chat(request).await).await
+        });
+        let reply = asked.await.map_err(|error| error.context("summarising the conversation"))?;
+        turn.used(reply.usage);
+        before = Some(reply.text());
     }
     Ok(before.unwrap_or_default())
 }
@@ -243,22 +248,33 @@ fn paid(cx: &Cx<Chat>, model: &Model, own: &Budget) -> Model {
 }
 
 /// Lets the agent's model answer.
-async fn reply(agent: &Inner, cx: &Cx<Chat>, turn: &Turn, mut request: Request) -> Result<Reply> {
+async fn reply(agent: &Inner, cx: &Cx<Chat>, turn: &Turn, request: Request) -> Result<Reply> {
     let name = format!("model {}", turn.steps());
     let asked = journalled(cx, &name, async |own| {
-        for around in agent.around.iter() {
-            around.before_model(turn, &mut request).await?;
-        }
-        let mut reply = match said(&paid(cx, &agent.model, own), cx, request).await {
-            Ok(reply) => reply,
-            Err(error) => instead(agent, turn, error).await?,
-        };
-        for around in agent.around.iter().rev() {
-            around.after_model(turn, &mut reply).await?;
-        }
-        Ok(reply)
+        around(agent, turn, request, async |request| match said(&paid(cx, &agent.model, own), cx, request).await {
+            Ok(reply) => Ok(reply),
+            Err(error) => instead(agent, turn, error).await,
+        })
+        .await
     });
     asked.await
+}
+
+/// Has a model answer, with all that stands around it.
+async fn around(
+    agent: &Inner,
+    turn: &Turn,
+    mut request: Request,
+    ask: impl AsyncFnOnce(Request) -> Result<Reply>,
+) -> Result<Reply> {
+    for around in agent.around.iter() {
+        around.before_model(turn, &mut request).await?;
+    }
+    let mut reply = ask(request).await?;
+    for around in agent.around.iter().rev() {
+        around.after_model(turn, &mut reply).await?;
+    }
+    Ok(reply)
 }
 
 /// Asks a model, and hands on what it says.

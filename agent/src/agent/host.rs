@@ -15,7 +15,7 @@ use crate::engine::Begin;
 use crate::event::{EventKind, Gate};
 use crate::flow::Flow;
 use crate::payload::Payload;
-use crate::question::Question;
+use crate::question::{Question, without_secrets};
 use crate::run::Input;
 use crate::scope::Call;
 use crate::state::State;
@@ -136,6 +136,10 @@ impl Host {
                 Ok(state)
             }
             Inner::Paused { questions, gates } => self.wait(Waits::Inside { questions, gates }).await,
+            Inner::Failed { error, read } => {
+                self.note_read(&read);
+                Err(error)
+            }
         }
     }
 
@@ -154,7 +158,7 @@ impl ToolHost for Host {
     async fn progress(&self, call: &ToolCall, value: Value) {
         self.task.alive();
         if self.task.is_heard() {
-            let value = json!({"call": call.id, "tool": call.name, "progress": value});
+            let value = json!({"call": call.id, "tool": call.name, "progress": without_secrets(value)});
             let kind = EventKind::Custom { name: "tool_progress".to_owned(), value: Payload::new(value) };
             self.task.emit(kind).await;
         }

@@ -31,7 +31,7 @@ use super::turn::Turn;
 /// ```
 #[async_trait]
 pub trait Middleware: Send + Sync + 'static {
-    /// Before the model is asked; may change what it is asked.
+    /// Before the model is asked, for a summary of the conversation too; may change what it is asked.
     ///
     /// # Errors
     /// Any, which ends the run.

@@ -32,7 +32,7 @@ pub use approval::{ApprovalScope, Decision, Grant};
 pub use cached::PromptCache;
 pub use chat::{Chat, ChatUpdate};
 pub use delegate::DELEGATE_TIMEOUT;
-use drive::{Form, drive};
+use drive::{FINAL, Form, drive};
 pub use limits::{LoopGuard, TurnLimits};
 pub use middleware::{Middleware, Verdict};
 pub use redact::Redact;
@@ -159,7 +159,8 @@ impl Agent {
 
     /// Lets tools touch this without approval. A run that has read what nobody vouches for still asks before it writes, runs
     /// or sends anything: instructions may hide in such text. That is what tools bring, files and pictures that a person sends
-    /// along, what the provider has looked up, and what [`Chat::has_read`] says besides.
+    /// along, what the provider has looked up, what [nodes before it](crate::Cx::has_read) and graphs inside have read, and what
+    /// [`Chat::has_read`] says besides.
     #[must_use]
     pub fn allow(self, access: Access) -> Self {
         self.with(|inner| inner.allowed = inner.allowed | access)
@@ -233,6 +234,7 @@ impl Agent {
 
     fn flow_with(&self, form: Option<Form>) -> Result<Flow<Chat>> {
         self.0.tools.check()?;
+        form.as_ref().map_or(Ok(()), |_| self.0.tools.check_free(FINAL))?;
         self.0.window.as_ref().map_or(Ok(()), |window| window.check(&self.0.model))?;
         let name = &self.0.name;
         Graph::<Chat>::new().node(name, self.node_with(form)).start(name).edge(name, END).build()

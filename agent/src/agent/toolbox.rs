@@ -48,6 +48,17 @@ impl Toolbox {
         entry.schema.as_deref().map(|schema| (&entry.tool, schema))
     }
 
+    /// Checks that no tool has a name which the agent needs itself.
+    pub(super) fn check_free(&self, taken: &str) -> Result<()> {
+        match self.names().any(|name| alike(name) == alike(taken)) {
+            false => Ok(()),
+            true => {
+                let message = format!("`{taken}` is how an agent gives an answer of a form; call the tool otherwise");
+                Err(Error::new(Kind::Config, message))
+            }
+        }
+    }
+
     /// Says all that is wrong with the tools.
     pub(super) fn check(&self) -> Result<()> {
         let mut faults = Vec::new();

@@ -32,7 +32,15 @@ pub(crate) struct Ended<C: State> {
 /// The state in which the graph ended, or what it waits for.
 pub(crate) enum Inner<C: State> {
     Ended(Ended<C>),
-    Paused { questions: Vec<Question>, gates: Vec<Gate> },
+    Paused {
+        questions: Vec<Question>,
+        gates: Vec<Gate>,
+    },
+    /// The error may say what a text says that was read.
+    Failed {
+        error: Error,
+        read: BTreeSet<Origin>,
+    },
 }
 
 /// Runs a graph as the next one of a task; where it waits for a person, the task does.
@@ -46,6 +54,10 @@ pub(super) async fn run<C: State>(task: &Arc<TaskScope>, flow: &Flow<C>, begin: 
         Inner::Paused { questions, gates } => {
             task.pause_with(questions, gates);
             std::future::pending().await
+        }
+        Inner::Failed { error, read } => {
+            task.note_read(read);
+            Err(error)
         }
     }
 }
@@ -104,7 +116,7 @@ pub(crate) async fn run_call<C: State>(
             Ok(Inner::Ended(Ended { state, updates: drive.collected(), parent, spent, read }))
         }
         End::Paused { questions, gates, .. } => Ok(Inner::Paused { questions, gates }),
-        End::Failed(error) => Err(error),
+        End::Failed(error) => Ok(Inner::Failed { error, read: drive.read() }),
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::within::is_within;
 use crate::checkpoint::{Body, EntryKey, EntryKind, Place, Record};
-use crate::engine::{Failure, Journal, Journaled, Limits, Tallied, TaskKey, note_read, pay};
+use crate::engine::{Failure, Journal, Journaled, Limits, Tallied, TaskKey, decode, encode, note_read, pay};
 use crate::event::{Burst, Event, EventKind};
 use crate::payload::Payload;
 use crate::question::{Pause, Question};
@@ -47,6 +47,13 @@ struct Memory {
     ids: u32,
     pause: Pause,
     tally: Tallied,
+    /// What of it is journalled with the effects that were done.
+    kept: BTreeSet<Origin>,
+}
+
+/// The entry that says what was read for an effect.
+fn read_for(entry: &str) -> String {
+    format!("{entry} read")
 }
 
 /// What a task is made of.
@@ -121,10 +128,34 @@ impl TaskScope {
         let entry = self.entry_name(&format!("effect {name}"));
         let known = self.known(&entry);
         match &known {
-            Some(value) => self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, value),
+            Some(value) => {
+                self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, value);
+                self.read_again(&entry)?;
+            }
             None => self.must_know(&entry).await?,
         }
         Ok((entry, known))
+    }
+
+    /// Whoever takes the result of an effect has read what was read for it.
+    fn read_again(&self, entry: &str) -> Result<()> {
+        let entry = read_for(entry);
+        let Some(value) = self.known(&entry) else { return Ok(()) };
+        self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &value);
+        let read: BTreeSet<Origin> = decode("what was read for an effect", self.seq, &value)?;
+        self.memory().kept.extend(&read);
+        self.note_read(read);
+        Ok(())
+    }
+
+    /// What the task has read that is not journalled yet, as an entry beside that of an effect.
+    fn read_for_effect(&self, entry: &str) -> Result<Option<(String, Vec<u8>)>> {
+        let mut memory = self.memory();
+        let Some(tally) = memory.tally.clone().filter(|tally| !tally.read.is_subset(&memory.kept)) else {
+            return Ok(None);
+        };
+        memory.kept.extend(&tally.read);
+        Ok(Some((read_for(entry), encode(&tally.read)?)))
     }
 
     /// In a replay nothing is done: what has no recorded result was not done in the recorded run, or waited for a person.
@@ -150,8 +181,11 @@ impl TaskScope {
     }
 
     pub(crate) async fn store_effect(&self, entry: String, value: Vec<u8>) -> Result<()> {
-        self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &value);
-        self.memory().new.push((entry, value));
+        let read = self.read_for_effect(&entry)?;
+        for (entry, value) in [(entry, value)].into_iter().chain(read) {
+            self.session.tape.note_effect(&self.scope, self.seq, self.index, &entry, &value);
+            self.memory().new.push((entry, value));
+        }
         self.alive();
         self.store_new().await
     }
@@ -290,7 +324,7 @@ impl TaskScope {
 
     /// Notes whose texts the task has read.
     pub(crate) fn note_read(&self, read: impl IntoIterator<Item = Origin>) {
-        note_read(&mut self.memory().tally, read);
+        note_read(&mut self.memory().tally, read.into_iter().filter(|origin| !self.read.contains(origin)));
     }
 
     /// Whose texts were read before this, by the task, for the state that it works on, and by whoever has called the graph.

@@ -270,7 +270,7 @@ impl<S: State> Engine<S> {
         spent
     }
 
-    /// Returns whose texts were read for what stands in the state, and for what finished tasks of the open superstep wrote.
+    /// Returns whose texts were read for the state, for what finished tasks wrote, and for what those say that have failed.
     pub(crate) fn read(&self) -> BTreeSet<Origin> {
         self.tallies().fold(self.read.clone(), |read, tally| &read | &tally.read)
     }
@@ -278,6 +278,7 @@ impl<S: State> Engine<S> {
     fn tallies(&self) -> impl Iterator<Item = &Tally> {
         self.tasks.iter().filter_map(|task| match &task.status {
             Status::Finished(done) => done.tally.as_deref(),
+            Status::Failed(_) => task.lost.as_deref(),
             _ => None,
         })
     }
@@ -423,7 +424,7 @@ impl<S: State> Engine<S> {
         }
         self.running -= 1;
         match end {
-            TaskEnd::Done { command, mut journal } => match self.finish(index, command, journal.tally.take(), out) {
+            TaskEnd::Done { command, journal } => match self.finish(index, command, journal.tally.clone(), out) {
                 Ok(()) => {}
                 Err(error) => self.fail(index, error, journal, out)?,
             },

@@ -217,14 +217,13 @@ impl<S: State> Engine<S> {
     }
 }
 
-/// A command as a cache keeps it, with what its node has read.
-pub(crate) fn encode_command<S: State>(state: &S, command: &Command<S>, tally: &Tallied) -> Result<String> {
+/// A command as a cache keeps it, with whose texts were read for it.
+pub(crate) fn encode_command<S: State>(state: &S, command: &Command<S>, read: BTreeSet<Origin>) -> Result<String> {
     let updates = command.updates.iter().map(|update| {
         RawValue::from_string(state.encode(update)?).map_err(|error| Error::new(Kind::Internal, error.to_string()))
     });
     let goto = command.goto.iter().map(Goto::stored).collect::<Result<_>>()?;
     let (updates, parent) = (updates.collect::<Result<_>>()?, command.parent.clone());
-    let read = tally.iter().flat_map(|tally| &tally.read).copied().collect();
     let stored = StoredResult { updates, goto, parent, read, ..StoredResult::default() };
     serde_json::to_string(&stored).map_err(|error| Error::new(Kind::BadInput, error.to_string()))
 }

@@ -82,7 +82,7 @@ pub(crate) struct Task<S: State> {
     pub(crate) asked: Option<Arc<Pause>>,
     /// Journal entries that nothing has stored yet.
     pub(crate) unsaved: Vec<(String, Vec<u8>)>,
-    /// What the node has left that failed, where its error handler runs.
+    /// What a node has left that failed.
     pub(crate) lost: Tallied,
 }
 
@@ -354,7 +354,8 @@ impl<S: State> Engine<S> {
             }
             None => {
                 self.write(records, false, out);
-                self.tasks[index as usize].status = Status::Failed(Some(error.context(format!("node `{name}`"))));
+                let task = &mut self.tasks[index as usize];
+                (task.status, task.lost) = (Status::Failed(Some(error.context(format!("node `{name}`")))), lost);
             }
         }
         Ok(())

@@ -486,8 +486,10 @@ impl<S: State> Drive<S> {
         let TaskEnd::Done { command, journal } = end else { return };
         let Some(node) = self.engine.running_node(task) else { return };
         let Some((cache, _)) = &self.plan.node(node).cache else { return };
+        let mut read = &self.engine.read() | &self.limits.has_read;
+        read.extend(journal.tally.iter().flat_map(|tally| &tally.read));
         // What has no form in JSON is not kept.
-        if let Ok(value) = crate::engine::encode_command(&**self.engine.state(), command, &journal.tally) {
+        if let Ok(value) = crate::engine::encode_command(&**self.engine.state(), command, read) {
             cache.put(key, value.into(), Instant::now());
         }
     }

@@ -42,3 +42,27 @@ async fn a_provider_is_told_what_to_keep() {
     assert_eq!(marks(0), [false, true]);
     assert_eq!(marks(1), [false, true, false, true]);
 }
+
+#[tokio::test]
+async fn who_summarises_sees_no_personal_data_either() {
+    let summaries = Script::new([]);
+    let summariser = Model::new("mock:summary".parse().unwrap(), summaries.clone());
+    let (agent, script) = scripted(["one", "two", "three"].map(Message::assistant));
+    let agent = agent.middleware(Redact::new()).window(Window::messages(2).summarise_with(summariser));
+    let thread = agent.thread("t", Memory::new()).unwrap();
+    let say = |text: &str| thread.run(Chat::say(text));
+    say("Mail ann@example.org.").await.unwrap().done().unwrap();
+    // What the summariser is asked says how it names the address.
+    let error = say("And then?").await.unwrap_err();
+    assert!(error.to_string().contains("summarising the conversation"), "{error}");
+    let seen = summaries.asked()[0].messages[1].text().into_owned();
+    let hidden =
+        seen.split_whitespace().find(|word| word.starts_with("<email-")).unwrap().trim_end_matches('.').to_owned();
+    let _ = summaries.clone().then(Message::assistant(format!("They want to mail {hidden}.")));
+    let chat = thread.resume().await.unwrap().done().unwrap();
+    assert_eq!(chat.summary.unwrap().text.as_deref(), Some("They want to mail ann@example.org."));
+    for request in script.asked().into_iter().chain(summaries.asked()) {
+        let seen = serde_json::to_string(&request.messages).unwrap();
+        assert!(!seen.contains("example.org"), "{seen}");
+    }
+}

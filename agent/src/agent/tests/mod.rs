@@ -279,6 +279,26 @@ async fn a_turn_that_broke_off_repeats_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_tool_asks_and_reports_has_no_secret_in_it() {
+    const KEY: &str = "sk-tool-0123456789abcdef";
+    let _held = lorewell_model::Secret::new(KEY);
+    let asks = |cx: ToolCx, _: Note| async move {
+        cx.progress(json!({"header": [KEY]})).await?;
+        let _: bool = cx.ask(format!("Use the key {KEY}?")).await?;
+        Ok::<_, ToolError>("ok")
+    };
+    let (agent, _) = scripted([calls(&[("asks", json!({"text": ""}))])]);
+    let mut events = agent.tool("asks", asks).thread("t", Memory::new()).unwrap().run(Chat::say("go")).events();
+    let mut told = String::new();
+    while let Some(event) = events.next().await {
+        told += &serde_json::to_string(&event).unwrap();
+    }
+    let waits = paused(events.outcome().await.unwrap());
+    assert_eq!(waits.questions[0].prompt["text"], "Use the key …?");
+    assert!(told.contains("tool_progress") && told.contains("Use the key …?") && !told.contains("sk-tool"), "{told}");
+}
+
+#[tokio::test]
 async fn a_tool_may_ask() {
     let notes = Notes::default();
     let ask = |cx: ToolCx, note: Note| async move {
@@ -605,6 +625,33 @@ async fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
     assert_eq!((error.kind(), script.asked().len()), (Kind::Limit, 5));
 }
 
+#[tokio::test]
+async fn a_circle_of_calls_that_bring_the_same_is_one_call_after_the_other() {
+    let answers = |letters: &str| -> Vec<Message> {
+        let call = |letter: char| calls(&[("echo", json!({"text": letter}))]);
+        letters.chars().map(call).chain([Message::assistant("ok")]).collect()
+    };
+    let echo = |note: Note| async move { Ok::<_, ToolError>(note.text) };
+    for (letters, asked) in [("ababababababab", 9), ("abcabcabcabcabcabc", 13), ("abcdabcdabcdabcdabcdabcd", 17)] {
+        let (agent, script) = scripted(answers(letters));
+        let error = agent.tool("echo", echo).middleware(LoopGuard::default()).run("go").await.unwrap_err();
+        assert_eq!((error.kind(), script.asked().len()), (Kind::Limit, asked), "{letters}");
+    }
+    // Too few rounds, another call in between, a circle that is too long.
+    for letters in ["ababab", "abababcababab", "abcdeabcdeabcdeabcdeabcde"] {
+        let chat = done(&scripted(answers(letters)).0.tool("echo", echo).middleware(LoopGuard::default()), "go").await;
+        assert_eq!(chat.text(), "ok", "{letters}");
+    }
+    // What brings something new each time is no circle: it waits for something.
+    let count = Arc::new(AtomicU32::new(0));
+    let (agent, _) = scripted(answers("ababababababababab"));
+    let agent = agent.tool("echo", move |note: Note| {
+        let count = count.fetch_add(1, Ordering::Relaxed);
+        async move { Ok::<_, ToolError>(format!("{} {count}", note.text)) }
+    });
+    assert_eq!(done(&agent.middleware(LoopGuard::default()), "go").await.text(), "ok");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
     let slow = |note: Note| async move {
@@ -653,4 +700,50 @@ async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
         assert_eq!(lines, recording.events().collect::<Vec<_>>());
     }
     assert_eq!(script.asked().len(), was_asked, "a replay asks no model");
+}
+
+#[test]
+fn a_turn_that_is_written_down_goes_on_as_it_was() {
+    fn again(turn: &Turn) -> Turn {
+        serde_json::from_str(&serde_json::to_string(turn).unwrap()).unwrap()
+    }
+    let kept = Arc::new(vec![Message::user("one"), Message::assistant("two"), Message::user("three")]);
+    let mut messages: lorewell_model::Messages = [Message::system("Be brief.")].into();
+    messages.share(kept, 0..3);
+    let reply = |message: Message, finish: Finish| lorewell_model::Reply::new(message, finish);
+    let mut turns = [Turn::new(messages.clone(), 9), again(&Turn::new(messages, 9))];
+    let call = calls(&[("a", json!({"n": 1})), ("b", json!({}))]);
+    let steps: [&dyn Fn(&mut Turn); 4] = [
+        &|turn| turn.model_said(reply(call.clone(), Finish::ToolCalls)),
+        &|turn| {
+            let Next::Tools(calls) = turn.next().unwrap() else { panic!("{turn:?}") };
+            let results: Vec<_> = calls.iter().map(|call| lorewell_model::ToolResult::new(call, "ok")).collect();
+            turn.tools_said(results);
+        },
+        &|turn| assert_eq!(turn.fold(4, Some(Message::user("a summary"))), 3),
+        &|turn| turn.model_said(reply(Message::assistant("done"), Finish::Stop)),
+    ];
+    for step in steps {
+        let [whole, written] = &mut turns;
+        step(whole);
+        step(written);
+        *written = again(written);
+        assert_eq!((whole.next().unwrap(), whole.messages()), (written.next().unwrap(), written.messages()));
+        assert_eq!(
+            (whole.steps(), whole.usage(), whole.size_tokens()),
+            (written.steps(), written.usage(), written.size_tokens())
+        );
+        assert_eq!((whole.added(), whole.finish()), (written.added(), written.finish()));
+    }
+    let [whole, written] = turns;
+    assert_eq!((whole.into_added(), 4), (written.into_added(), 4));
+}
+
+#[tokio::test]
+async fn the_tool_by_which_an_answer_is_given_is_no_other() {
+    let (agent, _) = scripted([]);
+    let agent = agent.tool("final_answer", |note: Note| async move { Ok::<_, ToolError>(note.text) });
+    agent.flow().unwrap();
+    let error = agent.flow_as::<Mountain>().unwrap_err();
+    assert!(error.kind() == Kind::Config && error.message().contains("`final_answer`"), "{error}");
 }

@@ -168,3 +168,91 @@ async fn who_runs_beside_a_reader_does_not_see_what_it_reads() {
     assert_eq!(asked(thread.run(Desk::default()).await.unwrap()), None);
     assert_eq!(thread.standing().await.unwrap().has_read, BTreeSet::from([Origin::Web]));
 }
+
+#[tokio::test]
+async fn an_error_may_say_what_was_read() {
+    // The agent reads, and then fails before its turn is over.
+    let notes = Notes::default();
+    let reads_and_fails = || {
+        let (reader, _) = scripted([calls(&[("read", json!({"text": ""}))])]);
+        let page = tool(|_: Note| async { Ok::<_, ToolError>(ToolOutput::text("page").origin(Origin::Web)) });
+        reader.name("reader").tool("read", page).steps_max(1)
+    };
+    let first = within(&reads_and_fails(), |text| Desk::update().page(text)).on_error("write");
+    let graph = Graph::new().node("read", first).node("write", writes(&notes)).start("read");
+    let run = graph.build().unwrap().thread("t", Memory::new()).run(Desk::default()).await.unwrap();
+    assert_eq!(asked(run), Some(json!(["web"])));
+    // Whoever catches the error of a graph inside.
+    let flow = reads_and_fails().flow().unwrap();
+    let catches = crate::node(move |cx: Cx<Desk>| {
+        let flow = flow.clone();
+        async move {
+            let error = cx.run(&flow, Chat::say("read")).await.unwrap_err();
+            Ok(Desk::update().page(error.to_string()))
+        }
+    });
+    assert_eq!(
+        asked(line(catches, &notes).thread("t", Memory::new()).run(Desk::default()).await.unwrap()),
+        Some(json!(["web"]))
+    );
+    // An agent that is told of the error of another.
+    let (boss, _) = scripted([calls(&[("ask", json!({"task": "read"}))]), calls(&[("note", json!({"text": "n"}))])]);
+    let boss = boss.tool("ask", reads_and_fails().as_tool("Reads.")).tool("note", notes.tool()).allow(Access::WRITE);
+    let run = boss.thread("t", Memory::new()).unwrap().run(Chat::say("go")).await.unwrap();
+    assert_eq!((asked(run), notes.texts().len()), (Some(json!(["web"])), 0));
+}
+
+#[tokio::test]
+async fn what_was_read_for_an_effect_is_read_with_its_result() {
+    let notes = Notes::default();
+    let asks = crate::node(|cx: Cx<Desk>| async move {
+        let effect = cx.effect("search", async |_| {
+            cx.note_read(Origin::Document);
+            Ok("found".to_owned())
+        });
+        let page: String = effect.await?;
+        let yes: bool = cx.ask("Go on?").await?;
+        assert_eq!((yes, cx.has_read()), (true, BTreeSet::from([Origin::Document])));
+        Ok(Desk::update().page(page))
+    });
+    let flow = line(asks, &notes);
+    let store = Memory::new();
+    let Outcome::Paused(waits) = flow.thread("t", store.clone()).run(Desk::default()).await.unwrap() else {
+        panic!("it asks")
+    };
+    let thread = flow.thread("t", store);
+    thread.answer(&waits.questions[0].id, true).await.unwrap();
+    let recorder = Recorder::new();
+    assert_eq!(asked(thread.resume().record(&recorder).await.unwrap()), Some(json!(["document"])));
+    let replayed = flow.replay(&recorder.recording()).unwrap().await.unwrap();
+    assert_eq!(asked(replayed), Some(json!(["document"])));
+}
+
+#[tokio::test]
+async fn a_cached_result_of_what_stands_in_the_state_was_read_by_those_who_wrote_that() {
+    let notes = Notes::default();
+    let cache = Cache::new(Duration::from_secs(600));
+    let sum = || {
+        let sum = |cx: Cx<Desk>| async move { Ok(Desk::update().page(format!("sum of {}", cx.state().page))) };
+        crate::node(sum).cache(cache.clone(), |_: &Cx<Desk>| "sum")
+    };
+    let graph = Graph::new().node("read", reads()).node("sum", sum()).start("read").edge("read", "sum");
+    graph.build().unwrap().thread("t", Memory::new()).run(Desk::default()).await.unwrap().done().unwrap();
+    let run = line(sum(), &notes).thread("u", Memory::new()).run(Desk::default()).await.unwrap();
+    assert_eq!(asked(run), None, "the names of the nodes differ, so it was not cached");
+    let graph = Graph::new().node("sum", sum()).node("write", writes(&notes)).start("sum").edge("sum", "write");
+    let run = graph.build().unwrap().thread("v", Memory::new()).run(Desk::default()).await.unwrap();
+    assert_eq!(asked(run), Some(json!(["web"])));
+}
+
+#[tokio::test]
+async fn a_task_whose_result_is_refused_has_read_all_the_same() {
+    let notes = Notes::default();
+    let strays = crate::node(|cx: Cx<Desk>| async move {
+        cx.note_read(Origin::Document);
+        Ok(crate::Command::<Desk>::from(()).goto("nowhere"))
+    });
+    let graph = Graph::new().node("read", strays.on_error("write")).node("write", writes(&notes)).start("read");
+    let run = graph.build().unwrap().thread("t", Memory::new()).run(Desk::default()).await.unwrap();
+    assert_eq!(asked(run), Some(json!(["document"])));
+}
