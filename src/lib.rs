@@ -131,7 +131,7 @@
 //! | `bundled-minilm` | all-MiniLM-L6-v2 inside the binary, 23 MB | |
 //! | `docling` | PDF and Word | |
 //! | `code` | structure of source code | |
-//! | `full` | all of these | |
+//! | `full` | all of these but `otlp` | |
 //! | `gpu` | local models on GPUs; needs `--features gpu/cuda`, or candle-core with `cuda` or `metal` beside it | |
 //!
 //! This crate only brings the others together: [`mod@model`] speaks with language models, [`agent`] runs agents and graphs of

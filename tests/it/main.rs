@@ -6,6 +6,8 @@
 mod examples;
 mod layering;
 mod library;
+#[cfg(feature = "candle")]
+mod local_agent;
 mod projects;
 mod readme;
 mod scan;
