@@ -167,8 +167,10 @@ async fn classify(cx: Cx<Desk>) -> Result<DeskUpdate> {
     Ok(Desk::update().notes([format!("in {}", cx.node())]).refund(true))
 }
 
-async fn pay_back(key: String) -> Result<String> {
-    Ok(if key.is_empty() { "no receipt" } else { "a receipt" }.to_owned())
+/// The bank knows by the key what it has paid already.
+async fn pay_back(euros: u32, key: String) -> Result<String> {
+    tokio::task::yield_now().await;
+    Ok(if key.is_empty() { "no receipt".to_owned() } else { format!("a receipt for {euros} EUR") })
 }
 
 use lorewell::agent::State;
@@ -182,7 +184,7 @@ struct Desk {
 
 async fn refund(cx: Cx<Desk>) -> lorewell::Result<DeskUpdate> {
     let yes: bool = cx.ask("Refund 25 EUR?").await?; // pauses; survives a restart
-    let receipt: String = cx.effect("refund", |key| pay_back(key)).await?; // once, whatever happens
+    let receipt: String = cx.effect("refund", |key| pay_back(25, key)).await?; // once, whatever happens
     Ok(Desk::update().notes([format!("{yes}: {receipt}")]))
 }
 
@@ -199,8 +201,8 @@ async fn graph() -> Result<()> {
     let thread = flow.thread("ticket-42", Sqlite::open("threads.sqlite").await?);
     if let Outcome::Paused(paused) = thread.run(Desk::default()).await? {
         thread.answer(&paused.questions[0].id, true).await?; // now, or next week in another process
-        thread.resume().await?;
+        let desk = thread.resume().await?.done()?;
+        println!("{}", desk.notes.join(", "));
     }
-    println!("{}", thread.standing().await?.state.notes.join(", "));
     Ok(())
 }

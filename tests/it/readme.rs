@@ -41,7 +41,7 @@ fn the_code_of_the_readme_runs() {
         {"part":"chain","count":2}
         It is on its way.
         Buy it.
-        in classify, true: a receipt
+        in classify, true: a receipt for 25 EUR
     "#]]
     .assert_eq(&printed);
 }

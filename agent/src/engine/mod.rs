@@ -482,10 +482,6 @@ impl<S: State> Engine<S> {
         Place { path: self.scope.path().clone(), branch: self.scope.branch(), seq }
     }
 
-    fn entry(&self, key: EntryKey, value: Vec<u8>) -> Record {
-        Record { place: self.place(self.seq()), body: Body::Entry { key, value } }
-    }
-
     fn write(&self, records: Vec<Record>, durable: bool, out: &mut VecDeque<Output<S>>) {
         if self.limits.persist == Persist::Each && !records.is_empty() {
             out.push_back(Output::Write { batch: Batch { records, durable, ..Batch::default() }, at_once: false });

@@ -168,6 +168,10 @@ impl<S: State> Engine<S> {
         Ok((Record { place: self.place(seq), body: Body::Result { task, value } }, bytes))
     }
 
+    pub(super) fn entry(&self, key: EntryKey, value: Vec<u8>) -> Record {
+        Record { place: self.place(self.seq()), body: Body::Entry { key, value } }
+    }
+
     /// Everything that is known at the end of a run of which nothing was stored on the way.
     pub(super) fn at_end(&mut self) -> Result<Batch> {
         let mut batch = Batch { durable: true, ..Batch::default() };

@@ -301,16 +301,20 @@ impl Ready {
     }
 }
 
-/// One space where people put it, and no other: small models lose themselves in empty lines. No `\u`, with which the name
-/// of one property could be written in two ways.
-fn with_options(mut schema: Value, lenient: bool) -> TopLevelGrammar {
-    schema["x-guidance"] = json!({
+/// How JSON is written: one space where people put it, and no other, for small models lose themselves in empty lines. No `\u`, with
+/// which the name of one property could be written in two ways.
+pub(in crate::local) fn spelling() -> Value {
+    json!({
         "whitespace_flexible": false,
         "item_separator": ", ?",
         "key_separator": ": ?",
         "json_allowed_escapes": "nrbtf\\\"",
-        "lenient": lenient,
-    });
+    })
+}
+
+fn with_options(mut schema: Value, lenient: bool) -> TopLevelGrammar {
+    schema["x-guidance"] = spelling();
+    schema["x-guidance"]["lenient"] = lenient.into();
     TopLevelGrammar::from_json_schema(schema)
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::syntax::{self, Body, Parameters};
 use super::{Dialect, Envelope};
+use crate::local::constrain::spelling;
 use crate::request::{ToolChoice, ToolSpec};
 
 /// Stands for a number in the marks of a dialect.
@@ -50,7 +51,7 @@ impl Writer<'_> {
             let before = self.pieces(&[envelope.before, &tool.name, envelope.between].concat());
             let after = self.pieces(envelope.after);
             line(&mut grammar, &format!("call_{place}: {before} arguments_{place} {after}"));
-            line(&mut grammar, &format!("arguments_{place}: %json {}", object(&tool.parameters)));
+            line(&mut grammar, &format!("arguments_{place}: %json {}", spelled(object(&tool.parameters))));
         }
         grammar
     }
@@ -118,7 +119,7 @@ impl Writer<'_> {
             }
             None => {
                 line(grammar, &format!("{rule}: {before} {rule}_value {} {after}", self.pieces(&close)));
-                line(grammar, &format!("{rule}_value: %json {schema}"));
+                line(grammar, &format!("{rule}_value: %json {}", spelled(schema.clone())));
             }
         }
     }
@@ -183,6 +184,14 @@ fn object(schema: &Value) -> Value {
         }
         _ => serde_json::json!({"type": "object"}),
     }
+}
+
+/// A schema with how its values are written.
+fn spelled(mut schema: Value) -> Value {
+    if let Value::Object(fields) = &mut schema {
+        fields.insert("x-guidance".to_owned(), spelling());
+    }
+    schema
 }
 
 fn quoted(text: &str) -> String {

@@ -68,6 +68,8 @@ fn one_tool_may_be_asked_for() {
         Dialect::Hermes.grammar(&tools(), &ToolChoice::Tool("now".into()), true, &|_| None).expect("it has one");
     assert!(takes(&grammar, "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>"));
     assert!(!takes(&grammar, "<tool_call>\n{\"name\": \"weather\", \"arguments\": {}}\n</tool_call>"));
+    let empty_lines = "<tool_call>\n{\"name\": \"now\", \"arguments\": {\n\n}}\n</tool_call>";
+    assert!(!takes(&grammar, empty_lines), "small models would write nothing else");
     for choice in [ToolChoice::Auto, ToolChoice::None, ToolChoice::Tool("other".into())] {
         assert_eq!(Dialect::Hermes.grammar(&tools(), &choice, true, &|_| None), None);
     }
