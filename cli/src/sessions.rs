@@ -1,6 +1,8 @@
 //! Sessions of `chat`. What was said is a thread of the store; beside it lie a lock, so that one process has a session at
 //! a time, and a few facts that lists show and the thread does not know: the model, the first words, what it all cost.
 
+mod left;
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,14 +13,16 @@ use lorewell::agent::checkpoint::{Checkpoints as _, Sqlite};
 use lorewell::{Error, Kind};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::left::Left;
 use crate::exit::Misuse;
 use crate::folders::make_private;
 use crate::spent::Spent;
 
 /// Version of the facts.
 const VERSION: u32 = 1;
-/// Bytes of the facts of a session: its first words are their longest part.
-const FACTS_BYTES_MAX: u64 = 64 << 10;
+/// Bytes of the facts of a session: an answer that was stopped, in which JSON may write six bytes for one, and thousands of
+/// calls.
+const FACTS_BYTES_MAX: u64 = 16 << 20;
 /// Characters of a session's name.
 const NAME_CHARS_MAX: usize = 64;
 /// Characters of a session's first words that lists may show.
@@ -38,8 +42,11 @@ pub(crate) struct Facts {
     pub(crate) first_words: String,
     /// What all turns but the last have used.
     before: Spent,
-    /// What the last turn has used so far.
+    /// What the last turn has used so far, whether it was left meanwhile or not.
     turn: Spent,
+    /// What has come of the last turn, as long as it has no answer.
+    #[serde(default, skip_serializing_if = "Left::is_default")]
+    pub(crate) left: Left,
 }
 
 impl Facts {
@@ -56,6 +63,7 @@ impl Facts {
             self.first_words = words.chars().take(FIRST_CHARS_MAX).collect();
         }
         self.before.add(std::mem::take(&mut self.turn));
+        self.left = Left::default();
     }
 }
 
@@ -144,13 +152,18 @@ impl Sessions {
         read(&self.facts(name)).ok().flatten().unwrap_or_default().first_words
     }
 
+    /// Returns what has come of the last turn of a session, as far as it can be read.
+    pub(crate) fn left(&self, name: &str) -> Left {
+        read(&self.facts(name)).ok().flatten().unwrap_or_default().left
+    }
+
     fn facts(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.json"))
     }
 
     /// Takes a session for this process alone.
     fn locked(&self, name: &str) -> Result<Conversation> {
-        let lock = Lock::take(self.dir.join(format!("{name}.lock")), name)?;
+        let lock = Lock::take(&self.dir.join(format!("{name}.lock")), name)?;
         let path = self.facts(name);
         let facts = read(&path)?.unwrap_or_default();
         Ok(Conversation { name: name.to_owned(), facts, path, _lock: lock })
@@ -173,11 +186,47 @@ impl Conversation {
         self.write()
     }
 
+    /// Notes that the last turn goes on.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        self.facts.left.resume();
+        self.write()
+    }
+
+    /// Notes that a call begins. It may be made even if nothing else is heard of it.
+    pub(crate) fn begin_call(&mut self, id: &str, what: &str) -> Result<()> {
+        self.facts.left.begin(id, what);
+        self.write()
+    }
+
+    /// Notes that a call has come to its end.
+    pub(crate) fn end_call(&mut self, id: &str) -> Result<()> {
+        self.facts.left.end(id);
+        self.write()
+    }
+
+    /// Notes what the model had said when the person stopped it.
+    pub(crate) fn stop(&mut self, said: &str) -> Result<()> {
+        self.facts.left.stop(said);
+        self.write()
+    }
+
+    /// Notes that nothing is left of the last turn, which was taken back.
+    pub(crate) fn take_back(&mut self) -> Result<()> {
+        self.facts.left = Left::default();
+        self.write()
+    }
+
     /// Notes who answers, and what the last turn has used so far.
     pub(crate) fn answered(&mut self, model: &str, turn: Spent) -> Result<()> {
         self.facts.model = Some(model.to_owned());
         self.facts.turn = turn;
         self.write()
+    }
+
+    /// Notes who has answered, and what the last turn has used in all.
+    pub(crate) fn ended(&mut self, model: &str, turn: Spent) -> Result<()> {
+        self.facts.left = Left::default();
+        self.answered(model, turn)
     }
 
     /// Takes over what is known of the session that this one is a copy of.
@@ -186,7 +235,7 @@ impl Conversation {
         self.write()
     }
 
-    /// Writes the facts beside, and puts them in their place: a crash leaves the old ones or the new.
+    /// Writes the facts beside, and puts them in their place: a crash or a power cut leaves the old ones or the new.
     fn write(&mut self) -> Result<()> {
         self.facts.version = VERSION;
         let doing = || format!("writing `{}`", self.path.display());
@@ -194,42 +243,33 @@ impl Conversation {
             tempfile::NamedTempFile::new_in(self.path.parent().unwrap_or(Path::new("."))).with_context(doing)?;
         serde_json::to_writer(&mut file, &self.facts).with_context(doing)?;
         file.flush().with_context(doing)?;
+        file.as_file().sync_all().with_context(doing)?;
         file.persist(&self.path).with_context(doing)?;
         Ok(())
     }
 }
 
-/// A file that is locked for as long as a session is at hand. The system lets go of it when the process dies. Should two
-/// ever hold it, the claim of the store still lets only one of them write at a time.
+/// A file that is locked for as long as a session is at hand. The system lets go of it when the process dies. The file
+/// stays: were it removed, one process could lock what another has just removed, and a third one its successor.
 #[derive(Debug)]
-struct Lock {
-    path: PathBuf,
-    _file: File,
-}
+struct Lock(#[expect(dead_code, reason = "it is held, and nothing else")] File);
 
 impl Lock {
-    fn take(path: PathBuf, session: &str) -> Result<Self> {
+    fn take(path: &Path, session: &str) -> Result<Self> {
         let doing = || format!("locking the session `{session}`");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).with_context(doing)?;
+        let file = options.open(path).with_context(doing)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _file: file }),
+            Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {
                 let message = format!("the session `{session}` is open in another process");
                 Err(Error::new(Kind::Conflict, message).into())
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(doing),
         }
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // One that stays behind is locked by nobody.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -240,6 +280,10 @@ fn read(path: &Path) -> Result<Option<Facts>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.with_context(doing)?.take(FACTS_BYTES_MAX).read_to_end(&mut bytes).with_context(doing)?,
     };
+    // What a power cut may leave of a file that was never synced. There is nothing in it to lose.
+    if bytes.is_empty() {
+        return Ok(None);
+    }
     let corrupt = |why: &dyn std::fmt::Display| {
         let message = format!(
             "`{}` cannot be read: {why}; remove it to go on without the model and the cost in it",

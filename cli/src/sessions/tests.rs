@@ -67,3 +67,49 @@ async fn a_session_is_for_one_process_and_one_person() {
     let _open = sessions.named(&long).unwrap();
     assert_eq!(sessions.begin_like(&long).await.unwrap().name, format!("{}-2", "a".repeat(62)));
 }
+
+#[tokio::test]
+async fn a_lock_that_was_opened_before_its_session_was_left_locks_nobody_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = Sessions::open(dir.path()).await.unwrap();
+    let first = sessions.named("a").unwrap();
+    // Another process comes this far, and then the first one leaves and a third one comes.
+    let early = File::open(sessions.dir.join("a.lock")).unwrap();
+    drop(first);
+    let _third = sessions.named("a").unwrap();
+    assert!(matches!(early.try_lock(), Err(TryLockError::WouldBlock)));
+}
+
+#[tokio::test]
+async fn empty_facts_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = Sessions::open(dir.path()).await.unwrap();
+    sessions.named("a").unwrap().ask("one").unwrap();
+    std::fs::write(sessions.facts("a"), "").unwrap();
+    assert_eq!(sessions.named("a").unwrap().facts, Facts::default());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_turn_is_kept_until_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let sessions = Sessions::open(dir.path()).await.unwrap();
+    let mut conversation = sessions.named("a").unwrap();
+    conversation.ask("one").unwrap();
+    conversation.begin_call("1", "write_file a").unwrap();
+    assert_eq!(
+        sessions.left("a").words().unwrap(),
+        "(calls begun by then, which may have been made or not: write_file a)"
+    );
+    conversation.end_call("1").unwrap();
+    conversation.resume().unwrap();
+    conversation.stop("Well, ").unwrap();
+    assert_eq!(sessions.left("a").words().unwrap(), "Well,\n\n(calls made by then: write_file a)");
+    conversation.answered("mock:echo", spent(1)).unwrap();
+    assert!(!sessions.left("a").is_default());
+    conversation.ended("mock:echo", spent(2)).unwrap();
+    assert!(sessions.left("a").is_default());
+    conversation.begin_call("1", "clock").unwrap();
+    // What comes next has nothing to do with it.
+    conversation.ask("two").unwrap();
+    assert!(sessions.left("a").is_default());
+}

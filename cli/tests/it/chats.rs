@@ -244,6 +244,191 @@ fn a_question_that_fails_is_not_asked_again_by_the_next() {
     assert_eq!(said(&place, "a"), pairs([("user", "next"), ("assistant", "good")]));
 }
 
+/// Returns the last message of each checkpoint that a session has ever had, newest first.
+fn stands(place: &Place, name: &str) -> Vec<String> {
+    use lorewell::agent::{Agent, checkpoint::Sqlite};
+    let read = async {
+        let store = Sqlite::open(place.home().join("data/threads.sqlite")).await.unwrap();
+        let agent = Agent::new(lorewell::model("mock:echo").await.unwrap()).name("lorewell");
+        let thread = agent.thread(name, store).unwrap();
+        let mut last = Vec::new();
+        for checkpoint in thread.history(None, 1000).await.unwrap() {
+            let chat = thread.standing_at(&checkpoint.id).await.unwrap().state;
+            last.push(chat.messages.last().map(|message| message.text().into_owned()).unwrap_or_default());
+        }
+        last
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(read)
+}
+
+#[test]
+fn what_is_taken_back_stays_in_the_store() {
+    let place = Place::empty();
+    let run = place.piped("chat --model mock:echo --session a", b"one\n/undo\n/undo\n/usage\n/retry\n");
+    assert!(run.code == 0 && run.stdout.contains("taken back: one\n0 messages, "), "{}", run.transcript());
+    assert!(run.stderr.contains("There is nothing to take back.\nNothing was said yet."), "{}", run.transcript());
+    assert_eq!(stands(&place, "a"), ["", "", "one", "one"]);
+    let run = place.piped("chat --session a", b"two\nthree\n/undo\n/undo\n/undo\nfour\n");
+    assert!(run.code == 0 && run.stderr.contains("There is nothing to take back."), "{}", run.transcript());
+    assert_eq!(said(&place, "a"), pairs([("user", "four"), ("assistant", "four")]));
+    assert!(["one", "two"].iter().all(|words| stands(&place, "a").contains(&(*words).to_owned())));
+    // A message that failed is taken back too, and nothing else.
+    let refusing = Server::start(Manner::Refusing(400));
+    let mut chat = Chat::start(&place, &refusing, "chat --model compatible:m --session a");
+    chat.say("bad");
+    assert_eq!(chat.end(), Some(4));
+    let run = place.piped("chat --session a --model mock:echo", b"five\n/undo\n");
+    assert!(run.stderr.contains("taken back, for it has no answer: bad"), "{}", run.transcript());
+    assert!(run.stdout.ends_with("five\ntaken back: five\n"), "{}", run.transcript());
+    assert_eq!(said(&place, "a"), pairs([("user", "four"), ("assistant", "four")]));
+    assert!(stands(&place, "a").iter().any(|words| words == "one"));
+}
+
+#[test]
+fn a_turn_that_is_given_up_leaves_what_it_has_done_in_words() {
+    let place = Place::empty();
+    const CALLS: [(&str, &str); 2] =
+        [("write_file", r#"{"path": "todo.md", "text": "vent it"}"#), ("list_files", "{}")];
+    let server = Server::start(Manner::Calling(&CALLS, &Manner::Whole("Written.")));
+    let line = "chat --model compatible:m --session a --write . --yes-to write_file";
+    let mut command = place.command();
+    let run = place.piped_by(command.env("COMPATIBLE_BASE_URL", &server.address), line, b"/budget 20\nnote it\n");
+    assert!(run.code == 1 && run.stderr.contains("the budget is spent: 20 tokens"), "{}", run.transcript());
+    assert!(place.path("todo.md").exists());
+    let next = Server::start(Manner::Whole("I see."));
+    let mut command = place.command();
+    let run = place.piped_by(command.env("COMPATIBLE_BASE_URL", &next.address), line, b"well?\n/undo\n/undo\n");
+    assert!(
+        run.code == 0 && run.stderr.contains("the model is told which calls it has led to"),
+        "{}",
+        run.transcript()
+    );
+    assert!(run.stdout.ends_with("taken back: well?\ntaken back: note it\n"), "{}", run.transcript());
+    let asked = next.asked().remove(0);
+    assert!(asked.contains("\"user\": \"note it\"") && asked.contains("(calls made by then: write_file {"), "{asked}");
+    assert!(asked.ends_with("\"user\": \"well?\""), "{asked}");
+}
+
+#[test]
+fn words_of_a_turn_that_went_on_after_a_kill_are_marked() {
+    let place = Place::empty();
+    place.write("note.md", "Sell the boiler.\n");
+    let server =
+        Server::start(Manner::Calling(&[("read_file", r#"{"path": "note.md"}"#)], &Manner::Hanging("It says ")));
+    let line = "chat --model compatible:m --session a --write .";
+    let mut chat = Chat::start(&place, &server, line);
+    chat.say("what is in it?");
+    chat.read("It says ");
+    chat.signal("KILL");
+    assert_eq!(chat.end(), None);
+    let mut chat = Chat::start(&place, &server, line);
+    chat.say("/retry");
+    chat.read("It says ");
+    chat.signal("INT");
+    assert_eq!(chat.end(), Some(130));
+    let writing = Server::start(WRITING);
+    let run = place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &writing.address), line, b"note it\n");
+    assert!(run.code == 7 && run.stderr.contains("read before: tool"), "{}", run.transcript());
+    assert!(writing.asked()[0].contains("calls made by then: read_file"), "{:?}", writing.asked());
+}
+
+#[test]
+fn a_session_that_is_damaged_does_not_hide_the_others() {
+    use lorewell::agent::checkpoint::{Batch, Body, Checkpoints as _, Place as At, Record, Sqlite};
+    let place = Place::empty();
+    let run = place.piped("chat --model mock:echo --session a", b"the old boiler\n");
+    assert_eq!(run.code, 0, "{}", run.transcript());
+    let damage = async {
+        let store = Sqlite::open(place.home().join("data/threads.sqlite")).await.unwrap();
+        let claim = store.claim("broken").await.unwrap();
+        let at = At { path: "".into(), branch: 0, seq: 0 };
+        let record = Record { place: at, body: Body::Step { root: 0, value: b"no step".to_vec() } };
+        store.write(&claim, Batch { records: vec![record], durable: true, ..Batch::default() }).await.unwrap();
+        store.release(&claim);
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(damage);
+    let run = place.piped("chat --model mock:echo --session b", b"/sessions boiler\nhello\n");
+    assert!(run.code == 0 && run.stdout.contains("  a  ") && run.stdout.ends_with("hello\n"), "{}", run.transcript());
+    assert!(run.stderr.contains("The session broken cannot be read, so it was not searched: "), "{}", run.transcript());
+}
+
+#[test]
+fn the_web_is_there_when_it_is_asked_for_and_asks_each_time() {
+    let place = Place::empty();
+    check(
+        &place,
+        "chat --model mock:echo --web --offline",
+        str![[r#"
+2> error: `--offline` allows no network connection, and `--web` needs one
+exit 2
+
+"#]],
+    );
+    const FETCH: (&str, &str) = ("fetch_url", r#"{"url": "https://example.com/"}"#);
+    let server = Server::start(Manner::Calling(&[FETCH], &Manner::Whole("Read.")));
+    let mut command = place.command();
+    let run = place.piped_by(
+        command.env("COMPATIBLE_BASE_URL", &server.address),
+        "chat --model compatible:m --web --session a",
+        b"/tools\nlook\n",
+    );
+    assert!(run.code == 7 && run.stdout.contains("fetch_url  touches network  asks first"), "{}", run.transcript());
+    assert!(run.stderr.contains("fetch_url wants to run. It may touch: network"), "{}", run.transcript());
+    let run = place.piped("chat --model mock:echo", b"/tools\n");
+    assert!(run.code == 0 && !run.stdout.contains("fetch_url"), "{}", run.transcript());
+}
+
+#[test]
+fn a_database_is_asked_and_what_it_says_is_not_trusted() {
+    let place = Place::empty();
+    // Its own store is a database like any other.
+    let run = place.piped("chat --model mock:echo --session a", b"hi\n");
+    assert_eq!(run.code, 0, "{}", run.transcript());
+    const COUNT: (&str, &str) = ("sql_query", r#"{"sql": "SELECT 6 * 7 AS answer"}"#);
+    const WRITE: (&str, &str) = ("write_file", r#"{"path": "todo.md", "text": "42"}"#);
+    let server = Server::start(Manner::Calling(&[COUNT, WRITE], &Manner::Whole("Done.")));
+    let line = format!(
+        "chat --model compatible:m --session b --write . -v --db {}",
+        place.home().join("data/threads.sqlite").display()
+    );
+    let run = |line: &str, text: &[u8]| {
+        place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &server.address), line, text)
+    };
+    // Whoever made the database has words in the description of the tool, so it is asked about.
+    let asks = run(&line, b"how many?\n");
+    assert!(asks.code == 7 && asks.stderr.contains("sql: \"SELECT 6 * 7 AS answer\""), "{}", asks.transcript());
+    let run = run(&format!("{line} --yes-to sql_query"), b"");
+    assert!(run.code == 7 && run.stderr.contains("· sql_query \"SELECT 6 * 7 AS answer\" → "), "{}", run.transcript());
+    assert!(run.stderr.contains("read before: document"), "{}", run.transcript());
+    assert!(server.asked()[1].contains("[42]"), "{:?}", server.asked());
+    let run = place.run("chat --model mock:echo --db none.sqlite");
+    assert!(run.code != 0 && run.stderr.contains("none.sqlite"), "{}", run.transcript());
+}
+
+#[test]
+fn a_memory_lives_on_in_other_sessions() {
+    let place = Place::empty();
+    std::fs::create_dir_all(place.home()).unwrap();
+    std::fs::write(place.home().join("config.toml"), "chat_memory = true\n").unwrap();
+    const NOTE: (&str, &str) = ("remember", r#"{"text": "The boiler is in the cellar."}"#);
+    let server = Server::start(Manner::Calling(&[NOTE], &Manner::Whole("Noted.")));
+    let run = |server: &Server, line: &str| {
+        place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &server.address), line, b"go on\n")
+    };
+    let asks = run(&server, "chat --model compatible:m --session a");
+    assert!(asks.code == 7 && asks.stderr.contains("text: \"The boiler is in the cellar.\""), "{}", asks.transcript());
+    let noted = run(&server, "chat --model compatible:m --session b --yes-to remember");
+    assert_eq!((noted.stdout.as_str(), noted.code), ("Noted.\n", 0), "{}", noted.transcript());
+    const FIND: (&str, &str) = ("recall", r#"{"query": "boiler"}"#);
+    let server = Server::start(Manner::Calling(&[FIND], &Manner::Whole("In the cellar.")));
+    let found = run(&server, "chat --model compatible:m --session c");
+    assert_eq!((found.stdout.as_str(), found.code), ("In the cellar.\n", 0), "{}", found.transcript());
+    assert!(server.asked()[1].contains("The boiler is in the cellar."), "{:?}", server.asked());
+    std::fs::write(place.home().join("config.toml"), "").unwrap();
+    let without = place.piped("chat --model mock:echo", b"/tools\n");
+    assert!(without.code == 0 && !without.stdout.contains("remember"), "{}", without.transcript());
+}
+
 #[test]
 fn the_library_is_searched_and_its_places_are_exported() {
     let place = Place::sample();

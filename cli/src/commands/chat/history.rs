@@ -2,36 +2,61 @@
 //! branch of its own.
 
 use anyhow::Result;
-use lorewell::agent::{Chat, Source, Thread};
+use lorewell::agent::{Chat, CheckpointId, Input, Source, Thread};
 use lorewell::model::{Message, Role};
+use lorewell::{Error, Kind};
 
-use super::turn::is_stopped;
-use super::{Next, Talk};
+use super::agent::NODE;
+use super::turn::{is_stopped, is_unanswered};
+use super::{Next, Talk, asked};
 use crate::exit::Misuse;
 use crate::output::{self, DIM, note, paint};
 
 /// Checkpoints that are read at once.
 const PAGE: usize = 100;
 
-/// Lets a thread go on from before the `n`th last message of the person. Before the first there is no checkpoint, so the
-/// thread is removed then.
+/// Lets a thread go on from before the `n`th last message of the person.
 pub(super) async fn go_back(thread: &Thread<Chat>, n: usize) -> Result<()> {
-    let (mut before, mut found) = (None, 0);
+    match before(thread, n).await? {
+        Some((checkpoint, _)) => Ok(thread.fork(&checkpoint).await?),
+        // Before the first message there is no checkpoint, and what comes after it is to stay in the thread.
+        None => set(thread, Chat::default()).await,
+    }
+}
+
+/// Finds where a thread stood before the `n`th last message of the person; none before the first one.
+pub(super) async fn before(thread: &Thread<Chat>, n: usize) -> Result<Option<(CheckpointId, Chat)>> {
+    let now = asked(&thread.standing().await?.state);
+    let Some(wanted) = now.checked_sub(n) else {
+        return Err(Misuse(format!("there are only {}", output::count(now as u64, "message"))).into());
+    };
+    if wanted == 0 {
+        return Ok(None);
+    }
+    let (mut last, mut is_after_input) = (None, false);
     // Each page is older than the one before it, so this ends.
     loop {
-        let page = thread.history(before.as_ref(), PAGE).await?;
+        let page = thread.history(last.as_ref(), PAGE).await?;
         for checkpoint in &page {
-            if found == n {
-                return Ok(thread.fork(&checkpoint.id).await?);
+            if is_after_input {
+                let state = thread.standing_at(&checkpoint.id).await?.state;
+                if asked(&state) == wanted {
+                    return Ok(Some((checkpoint.id.clone(), state)));
+                }
             }
-            found += usize::from(checkpoint.source == Source::Input);
+            // Inputs are counted by what was said then: some take the place of others.
+            is_after_input = checkpoint.source == Source::Input;
         }
-        match page.last() {
-            Some(last) => before = Some(last.id.clone()),
-            None if found == n => return Ok(thread.delete().await.map(drop)?),
-            None => return Err(Misuse(format!("there are only {}", output::count(found as u64, "message"))).into()),
-        }
+        let Some(oldest) = page.last() else { break };
+        last = Some(oldest.id.clone());
     }
+    Err(Error::new(Kind::NotFound, "the session does not hold any more what was before that message").into())
+}
+
+/// Sets the state of a thread, on which nothing runs yet.
+async fn set(thread: &Thread<Chat>, chat: Chat) -> Result<()> {
+    drop(thread.run(Input::State(chat)).discard_unfinished().gate_before(NODE).await?);
+    Ok(thread.edit_as(NODE, Chat::update()).await?)
 }
 
 impl Talk<'_> {
@@ -42,6 +67,7 @@ impl Talk<'_> {
             return Ok(());
         };
         go_back(&self.thread, 1).await?;
+        self.conversation.take_back()?;
         let last = last_asked(&standing.state).map(|message| message.text().into_owned()).unwrap_or_default();
         output::line(&paint(DIM, &format!("taken back: {}", output::plain_lines(&last))))
     }
@@ -58,6 +84,9 @@ impl Talk<'_> {
             return Err(error);
         }
         copy.copy(&self.conversation.facts)?;
+        if n > 0 {
+            copy.take_back()?;
+        }
         let from = std::mem::replace(&mut self.conversation, copy).name;
         self.thread = thread;
         note(&format!("This is {}, a copy of {from}.", self.conversation.name));
@@ -73,17 +102,17 @@ impl Talk<'_> {
         if !standing.questions.is_empty() {
             return self.go_on(&standing.questions).await;
         }
-        if !standing.next.is_empty() {
-            let run = self.thread.resume();
-            return self.answer(run).await;
+        if is_unanswered(&standing) {
+            return self.carry_on().await;
         }
         let stopped = last_asked(&standing.state).filter(|_| is_stopped(&standing.state)).cloned();
         let Some(message) = stopped else {
             note("The last message got its answer.");
             return Ok(Next::GoOn);
         };
-        go_back(&self.thread, 1).await?;
-        let run = self.thread.run(Chat::update().messages([message]).has_read(standing.state.has_read));
+        // Its turn was given up, and what it has done stands in words before it.
+        self.conversation.ask(&message.text())?;
+        let run = self.thread.run(Chat::update().messages([message])).discard_unfinished();
         self.answer(run).await
     }
 }

@@ -7,7 +7,8 @@ use lorewell::Kind;
 use lorewell::agent::Agent;
 use lorewell::model::Message;
 
-use crate::output::{self, BOLD, DIM, columns, note, one_line, paint};
+use super::turn::with_what_is_left;
+use crate::output::{self, BOLD, DIM, columns, note, one_line, paint, plain};
 use crate::sessions::{Listed, Sessions};
 
 /// Sessions that are listed.
@@ -42,10 +43,15 @@ pub(super) async fn find(sessions: &Sessions, agent: &Agent, at_hand: &str, word
             return Ok(());
         }
         let chat = match agent.thread(&session.name, sessions.store().clone())?.standing().await {
-            Ok(standing) => standing.state,
+            Ok(standing) => with_what_is_left(standing, &sessions.left(&session.name)).state,
             // One that is gone by now is none.
             Err(error) if error.kind() == Kind::NotFound => continue,
-            Err(error) => return Err(error.context(format!("reading the session `{}`", session.name)).into()),
+            // What one session has lost is no reason not to find the others.
+            Err(error) => {
+                let why = plain(error.message());
+                note(&format!("The session {} cannot be read, so it was not searched: {why}", session.name));
+                continue;
+            }
         };
         if let Some(place) = place(&chat.messages, &words) {
             found += 1;

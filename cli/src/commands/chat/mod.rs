@@ -25,6 +25,7 @@ use self::history::last_asked;
 use self::input::{Input, Source};
 use self::screen::Screen;
 use self::slash::{Amount, Typed};
+use self::turn::{is_stopped, is_unanswered, with_what_is_left};
 use super::Session;
 use crate::answer::attach;
 use crate::args;
@@ -182,10 +183,13 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Returns where the session stands; none if nothing was said in it.
+    /// Returns where the session stands; none if nothing was said in it, or all was taken back.
     async fn standing(&self) -> Result<Option<Standing<Chat>>> {
         match self.thread.standing().await {
-            Ok(standing) => Ok(Some(standing)),
+            Ok(standing) => {
+                let standing = with_what_is_left(standing, &self.conversation.facts.left);
+                Ok(Some(standing).filter(|standing| !standing.state.messages.is_empty()))
+            }
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -194,11 +198,11 @@ impl<'a> Talk<'a> {
     /// Says how far the session has come.
     async fn say_where(&self) -> Result<()> {
         let standing = if self.is_interactive { self.standing().await? } else { None };
-        let Some(Standing { state, next, questions, .. }) = standing else { return Ok(()) };
-        let said = output::count(asked(&state) as u64, "message");
+        let Some(standing) = standing else { return Ok(()) };
+        let said = output::count(asked(&standing.state) as u64, "message");
         output::line(&paint(DIM, &format!("session {}, {said} so far", self.conversation.name)))?;
-        show_last(&state)?;
-        if !next.is_empty() && questions.is_empty() {
+        show_last(&standing.state)?;
+        if is_unanswered(&standing) && !is_stopped(&standing.state) {
             output::line(&paint(DIM, "(no answer; /retry goes on with it)"))?;
         }
         output::line("")
@@ -330,5 +334,5 @@ fn show_last(chat: &Chat) -> Result<()> {
         screen.text(&message.text())?;
         screen.end()?;
     }
-    if turn::is_stopped(chat) { output::line(&paint(DIM, "(stopped; /retry asks it again)")) } else { Ok(()) }
+    if is_stopped(chat) { output::line(&paint(DIM, "(stopped; /retry goes on with it)")) } else { Ok(()) }
 }

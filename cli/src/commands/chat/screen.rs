@@ -37,22 +37,14 @@ pub(super) struct Screen {
     calls: HashMap<String, Running>,
     /// What the model has said so far.
     pub(super) said: String,
-    /// The calls that have come to an end, in words.
-    pub(super) made: Vec<String>,
 }
 
 /// A call that runs.
 struct Running {
     tool: String,
-    arguments: String,
+    /// The tool and its arguments, in words.
+    what: String,
     began: Instant,
-}
-
-impl Running {
-    /// Says what is called, on one line.
-    fn say(&self) -> String {
-        format!("{} {}", self.tool, self.arguments).trim_end().to_owned()
-    }
 }
 
 impl Screen {
@@ -67,7 +59,6 @@ impl Screen {
             waiting: Waiting::new(is_interactive),
             calls: HashMap::new(),
             said: String::new(),
-            made: Vec::new(),
         }
     }
 
@@ -86,14 +77,14 @@ impl Screen {
             }
             EventKind::ToolCall { id, name, arguments } => {
                 self.end_words()?;
-                let running = Running { tool: one_line(&name), arguments: short(&arguments), began: Instant::now() };
-                self.waiting.on(running.say());
+                let running = Running { what: called(&name, &arguments), tool: name, began: Instant::now() };
+                self.waiting.on(&*running.what);
                 self.calls.insert(id, running);
             }
             EventKind::ToolResult { id, content } => {
                 self.end()?;
                 self.result(&id, content.as_str().unwrap_or_default());
-                self.waiting.on(self.calls.values().next().map_or_else(|| MODEL.to_owned(), Running::say));
+                self.waiting.on(self.calls.values().next().map_or(MODEL, |running| &*running.what));
             }
             _ => {}
         }
@@ -114,7 +105,7 @@ impl Screen {
         let Some(running) = self.calls.remove(id) else { return };
         if self.tells_calls {
             let (brought, millis) = (brought(&running.tool, content), running.began.elapsed().as_millis());
-            note(&paint(DIM, &format!("· {} → {brought}, {millis} ms", running.say())));
+            note(&paint(DIM, &format!("· {} → {brought}, {millis} ms", running.what)));
         }
         if self.tells_results {
             content.lines().take(RESULT_LINES_MAX).for_each(|line| note(&paint(DIM, &format!("    {}", plain(line)))));
@@ -123,7 +114,6 @@ impl Screen {
                 note(&paint(DIM, &format!("    … {}", count(more as u64, "more line"))));
             }
         }
-        self.made.push(running.say());
     }
 
     /// Ends what is on the screen so far; others may write below it.
@@ -149,6 +139,11 @@ impl Screen {
         let text = make(&mut self.renderer);
         if text.is_empty() { Ok(()) } else { output::piece(&text) }
     }
+}
+
+/// Says what is called, on one short line.
+pub(super) fn called(tool: &str, arguments: &Value) -> String {
+    format!("{} {}", one_line(tool), short(arguments)).trim_end().to_owned()
 }
 
 /// Writes arguments on one short line.
