@@ -105,7 +105,12 @@ const ASKS: &str = "write_file [y/a/t/e/n/q";
 
 /// Starts a chat that is about to ask whether it may write.
 fn asking(place: &Place, server: &Server) -> Terminal {
-    let mut terminal = Terminal::start(place, server, "chat --model compatible:m --session a --write .");
+    asking_with(place, server, "")
+}
+
+fn asking_with(place: &Place, server: &Server, flags: &str) -> Terminal {
+    let line = format!("chat --model compatible:m --session a --write . {flags}");
+    let mut terminal = Terminal::start(place, server, &line);
     terminal.expect("/help lists the commands");
     terminal.expect("> ");
     terminal.type_line("note it");
@@ -162,12 +167,17 @@ fn a_call_is_declined_with_a_reason() {
     assert!(server.asked()[1].contains("a person has declined this call: not in this folder"), "{:?}", server.asked());
 }
 
+/// Makes an editor of a script, which finds the file as `$2`.
+fn editor(place: &Place, script: &str) {
+    place.write("editor.sh", format!("#!/bin/sh\n{script}\n"));
+    let allowed = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(place.path("editor.sh"), allowed).unwrap();
+}
+
 #[test]
 fn arguments_are_edited() {
     let (place, server) = (Place::empty(), Server::start(WRITING));
-    place.write("editor.sh", "#!/bin/sh\nsed -i s/vent/close/ \"$2\"\n");
-    let allowed = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(place.path("editor.sh"), allowed).unwrap();
+    editor(&place, "sed -i s/vent/close/ \"$2\"");
     let mut terminal = asking(&place, &server);
     terminal.type_line("e");
     terminal.expect("text: \"close it\"");
@@ -175,6 +185,169 @@ fn arguments_are_edited() {
     terminal.type_line("y");
     terminal.expect("Well then.");
     assert_eq!(written(&place).as_deref(), Some("close it"));
+}
+
+#[test]
+fn what_is_approved_is_what_is_shown_after_any_number_of_edits() {
+    let (place, server) = (Place::empty(), Server::start(WRITING));
+    editor(&place, "sed -i s/vent/close/ \"$2\"");
+    let mut terminal = asking(&place, &server);
+    // The second time the editor finds nothing to change.
+    for _ in 0..2 {
+        terminal.type_line("e");
+        terminal.expect("text: \"close it\"");
+        terminal.expect(ASKS);
+    }
+    terminal.type_line("y");
+    terminal.expect("Well then.");
+    assert_eq!(written(&place).as_deref(), Some("close it"));
+    assert!(server.asked()[1].contains("a person has changed the arguments"), "{:?}", server.asked());
+}
+
+#[test]
+fn a_call_is_approved_for_good_with_the_same_arguments() {
+    const TWO: [(&str, &str); 3] = [
+        ("write_file", r#"{"path": "todo.md", "text": "vent it"}"#),
+        ("write_file", r#"{"path": "todo.md", "text": "vent it"}"#),
+        ("write_file", r#"{"path": "todo.md", "text": "sell it"}"#),
+    ];
+    let (place, server) = (Place::empty(), Server::start(Manner::Calling(&TWO, &Manner::Whole("Well then."))));
+    let mut terminal = asking(&place, &server);
+    terminal.type_line("a");
+    // The same call is made without another word, and one that differs is not.
+    terminal.expect("text: \"sell it\"");
+    terminal.expect(ASKS);
+    assert_eq!((written(&place).as_deref(), server.asked().len()), (Some("vent it"), 3));
+    terminal.type_line("n");
+    terminal.expect("why not");
+    terminal.type_line("");
+    terminal.expect("Well then.");
+    terminal.expect("> ");
+    terminal.type_line("/tools");
+    terminal.expect("approved in this session: write_file {");
+    assert_eq!(written(&place).as_deref(), Some("vent it"));
+}
+
+/// Searches for ever, or until it is stopped.
+const ENDLESS: (&str, &str) =
+    ("sql_query", r#"{"sql": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"}"#);
+
+/// What is seen while it runs.
+const RUNS: &str = "sql_query \"WITH RECURSIVE";
+
+/// Makes a database with tables.
+fn database(place: &Place) {
+    let file = place.path("some.sqlite");
+    let open = lorewell::agent::checkpoint::Sqlite::open(&file);
+    drop(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(open).unwrap());
+}
+
+#[test]
+fn ctrl_c_stops_a_call_and_what_was_done_is_known() {
+    const CALLS: [(&str, &str); 2] = [("write_file", r#"{"path": "todo.md", "text": "vent it"}"#), ENDLESS];
+    let (place, server) = (Place::empty(), Server::start(Manner::Calling(&CALLS, &Manner::Whole("Well then."))));
+    database(&place);
+    let mut terminal = asking_with(&place, &server, "--db some.sqlite");
+    terminal.type_line("y");
+    terminal.expect("· write_file {");
+    terminal.expect("sql_query [y/a/t/e/n/q");
+    terminal.type_line("y");
+    terminal.expect(RUNS);
+    terminal.press(CTRL_C);
+    terminal.expect("(stopped)");
+    terminal.expect("> ");
+    // It goes on where it was: neither is the model asked again nor the file written again.
+    std::fs::remove_file(place.path("todo.md")).unwrap();
+    terminal.type_line("/retry");
+    terminal.expect(RUNS);
+    terminal.press(CTRL_C);
+    terminal.expect("(stopped)");
+    terminal.expect("> ");
+    assert_eq!((written(&place), server.asked().len()), (None, 2));
+    terminal.type_line("/usage");
+    terminal.expect("1 message, 24 in / 6 out");
+    terminal.expect("> ");
+    terminal.press(CTRL_D);
+    assert_eq!(terminal.end(), Some(0));
+    // Another message gives it up, and the model learns of all of it.
+    let next = Server::start(Manner::Whole("I see."));
+    let mut terminal = Terminal::start(&place, &next, "chat --session a --write .");
+    terminal.expect("(calls made by then: write_file {");
+    terminal.expect("(stopped; /retry goes on with it)");
+    terminal.type_line("what now?");
+    terminal.expect("the model is told which calls it has led to");
+    terminal.expect("I see.");
+    let asked = next.asked().remove(0);
+    let (made, begun) = asked.split_once("(calls begun by then, which may have been made or not: ").unwrap();
+    assert!(made.contains("(calls made by then: write_file {") && made.contains("note it"), "{asked}");
+    assert!(begun.starts_with("sql_query ") && begun.ends_with("\"user\": \"what now?\""), "{asked}");
+    terminal.expect("> ");
+    terminal.type_line("/usage");
+    terminal.expect("2 messages, 36 in / 9 out");
+    terminal.expect("> ");
+    // Back where it was given up, the message is asked again after what it has led to, and all of it counts.
+    terminal.type_line("/undo");
+    terminal.expect("taken back: what now?");
+    terminal.expect("> ");
+    terminal.type_line("/retry");
+    terminal.expect("I see.");
+    let asked = next.asked().remove(1);
+    assert!(asked.contains("(calls made by then: write_file {") && asked.ends_with("\"user\": \"note it\""), "{asked}");
+    terminal.expect("> ");
+    terminal.type_line("/usage");
+    terminal.expect("2 messages, 48 in / 12 out");
+}
+
+#[test]
+fn words_that_come_of_a_file_are_marked_when_they_are_stopped() {
+    const CALLS: [(&str, &str); 2] =
+        [("read_file", r#"{"path": "note.md"}"#), ("write_file", r#"{"path": "todo.md", "text": "vent it"}"#)];
+    let (place, server) = (Place::empty(), Server::start(Manner::Calling(&CALLS, &Manner::Hanging("It says "))));
+    place.write("note.md", "Sell the boiler.\n");
+    let mut terminal = asking(&place, &server);
+    terminal.type_line("n");
+    terminal.expect("why not");
+    terminal.type_line("");
+    terminal.expect("It says ");
+    terminal.press(CTRL_C);
+    terminal.expect("(stopped)");
+    terminal.expect("> ");
+    terminal.kill();
+    let next = Server::start(WRITING);
+    let mut terminal = Terminal::start(&place, &next, "chat --session a --write .");
+    terminal.type_line("note it");
+    terminal.expect("write_file wants to run");
+    terminal.expect("read before: tool");
+    terminal.expect(ASKS);
+    let asked = next.asked().remove(0);
+    assert!(asked.contains(r#"It says\n\n(calls made by then: read_file \"note.md\")"#), "{asked}");
+    terminal.type_line("q");
+}
+
+#[test]
+fn a_copy_has_the_open_question_too() {
+    let (place, server) = (Place::empty(), Server::start(WRITING));
+    let mut terminal = asking(&place, &server);
+    terminal.type_line("q");
+    terminal.expect("The question stays open");
+    terminal.expect("> ");
+    terminal.type_line("/fork");
+    terminal.expect("This is a-2, a copy of a.");
+    terminal.expect("> ");
+    terminal.type_line("/retry");
+    terminal.expect(ASKS);
+    terminal.type_line("n");
+    terminal.expect("why not");
+    terminal.type_line("");
+    terminal.expect("Well then.");
+    terminal.expect("> ");
+    assert_eq!(written(&place), None);
+    // What was said there is not said here.
+    terminal.type_line("/resume a");
+    terminal.expect(ASKS);
+    terminal.type_line("y");
+    terminal.expect("Well then.");
+    assert_eq!(written(&place).as_deref(), Some("vent it"));
 }
 
 #[test]
@@ -220,5 +393,5 @@ fn ctrl_c_stops_an_answer_and_then_leaves() {
     let mut terminal = Terminal::start(&place, &server, "chat --session a");
     terminal.expect("> how high is it?");
     terminal.expect("Mont Blanc is");
-    terminal.expect("(stopped; /retry asks it again)");
+    terminal.expect("(stopped; /retry goes on with it)");
 }

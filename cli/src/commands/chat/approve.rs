@@ -115,7 +115,7 @@ impl Talk<'_> {
     /// Asks about a call; none leaves the question open.
     fn ask_approval(&mut self, mut approval: Approval) -> Result<Option<Decision>> {
         output::line(&approval.show())?;
-        let (tool, mut is_edited) = (visible(&approval.tool), false);
+        let (tool, wanted) = (visible(&approval.tool), approval.arguments.clone());
         for _ in 0..TRIES_MAX {
             let Some(key) = self.source.ask(&format!("{tool} [y/a/t/e/n/q, ? explains] "))? else { break };
             let yes = Decision::approve();
@@ -127,10 +127,7 @@ impl Talk<'_> {
                 "q" => break,
                 "e" => {
                     match edited(&approval.arguments) {
-                        Ok(arguments) => {
-                            is_edited = approval.arguments != arguments;
-                            approval.arguments = arguments;
-                        }
+                        Ok(arguments) => approval.arguments = arguments,
                         Err(error) => output::error(&crate::exit::message(&error)),
                     }
                     output::line(&approval.show())?;
@@ -141,6 +138,8 @@ impl Talk<'_> {
                     continue;
                 }
             };
+            // What is approved is what is shown, however often it was edited.
+            let is_edited = approval.arguments != wanted;
             return Ok(Some(if is_edited { decision.arguments(approval.arguments) } else { decision }));
         }
         note("The question stays open; /retry asks it again, /undo takes back what led to it.");
