@@ -325,6 +325,45 @@ fn words_that_come_of_a_file_are_marked_when_they_are_stopped() {
 }
 
 #[test]
+fn an_approval_holds_for_a_time_and_is_taken_back() {
+    let (place, server) = (Place::empty(), Server::start(WRITING));
+    let mut terminal = asking(&place, &server);
+    terminal.type_line("t 25h");
+    terminal.expect("for so long at most");
+    terminal.expect(ASKS);
+    terminal.type_line("/revoke");
+    terminal.expect("for so long at most");
+    terminal.type_line("t 30m");
+    for _ in 0..2 {
+        terminal.expect("Well then.");
+        terminal.expect("> ");
+        terminal.type_line("again");
+    }
+    terminal.expect("Well then.");
+    terminal.expect("> ");
+    terminal.type_line("/tools");
+    terminal.expect("approved in this session: write_file, until 2");
+    terminal.expect("> ");
+    terminal.type_line("/revoke fetch_url");
+    terminal.expect("Nothing of the kind is approved");
+    terminal.expect("> ");
+    terminal.type_line("/revoke write_file");
+    terminal.expect("taken back: write_file, until 2");
+    terminal.expect("> ");
+    // What is taken back after it does not bring it back.
+    terminal.type_line("/undo");
+    terminal.expect("taken back: again");
+    terminal.expect("> ");
+    terminal.type_line("again");
+    terminal.expect(ASKS);
+    terminal.type_line("q");
+    terminal.expect("The question stays open");
+    terminal.expect("> ");
+    terminal.type_line("/revoke");
+    terminal.expect("the last message has no answer yet");
+}
+
+#[test]
 fn a_copy_has_the_open_question_too() {
     let (place, server) = (Place::empty(), Server::start(WRITING));
     let mut terminal = asking(&place, &server);

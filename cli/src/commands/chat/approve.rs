@@ -2,6 +2,7 @@
 //! shown is what is done: whole, and with every character that could hide something written out.
 
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use lorewell::agent::{ApprovalScope, Decision, Question};
@@ -15,9 +16,12 @@ use crate::output::{self, BOLD, DIM, WARN, note, paint, visible};
 /// Attempts to read one answer: a terminal that says the same wrong thing over and over has nobody before it.
 const TRIES_MAX: usize = 50;
 
+/// How long an approval for a time may go: nobody remembers on the next day what they have allowed.
+const GRANTED_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 const KEYS: &str = "\
   y  yes, this once            a  always, with exactly these arguments, in this session
-  t  this tool, in this session, until it reads text of another kind
+  t  this tool, in this session, until it reads text of another kind; `t 30m` or `t 2h` for so long at most
   e  edit the arguments        n  no
   q  leave the question open; /retry asks it again";
 
@@ -118,11 +122,7 @@ impl Talk<'_> {
         let (tool, wanted) = (visible(&approval.tool), approval.arguments.clone());
         for _ in 0..TRIES_MAX {
             let Some(key) = self.source.ask(&format!("{tool} [y/a/t/e/n/q, ? explains] "))? else { break };
-            let yes = Decision::approve();
-            let decision = match key.trim() {
-                "y" | "yes" => yes,
-                "a" => yes.scope(ApprovalScope::Call),
-                "t" => yes.scope(ApprovalScope::Tool),
+            let scope = match key.trim() {
                 "n" | "no" => return self.deny(),
                 "q" => break,
                 "e" => {
@@ -133,11 +133,13 @@ impl Talk<'_> {
                     output::line(&approval.show())?;
                     continue;
                 }
-                _ => {
-                    output::line(KEYS)?;
-                    continue;
-                }
+                key => scope(key, SystemTime::now()),
             };
+            let Some(scope) = scope else {
+                output::line(KEYS)?;
+                continue;
+            };
+            let decision = Decision::approve().scope(scope);
             // What is approved is what is shown, however often it was edited.
             let is_edited = approval.arguments != wanted;
             return Ok(Some(if is_edited { decision.arguments(approval.arguments) } else { decision }));
@@ -166,6 +168,28 @@ impl Talk<'_> {
         }
         note("The question stays open; /retry asks it again.");
         Ok(None)
+    }
+}
+
+/// Reads how far an approval goes; none if it is none.
+fn scope(key: &str, now: SystemTime) -> Option<ApprovalScope> {
+    match key {
+        "y" | "yes" => Some(ApprovalScope::Once),
+        "a" => Some(ApprovalScope::Call),
+        "t" => Some(ApprovalScope::Tool),
+        _ => {
+            let time = key.strip_prefix("t ")?.trim();
+            let (number, seconds) = match (time.strip_suffix('m'), time.strip_suffix('h')) {
+                (Some(minutes), _) => (minutes, 60),
+                (None, Some(hours)) => (hours, 60 * 60),
+                (None, None) => return None,
+            };
+            let time = Duration::from_secs(number.trim().parse::<u64>().ok()?.checked_mul(seconds)?);
+            if time.is_zero() || time > GRANTED_MAX {
+                return None;
+            }
+            Some(ApprovalScope::Until((now.duration_since(UNIX_EPOCH).ok()? + time).as_secs()))
+        }
     }
 }
 
@@ -218,6 +242,20 @@ mod tests {
         assert_eq!(shown, "  path: \"a\\u{202e}txt\"\n  text:\n  | one\n  | \\u{1b}[2Jtwo\\u{200b}\n  n: 3\n");
         let long = "x".repeat(100_000);
         assert!(arguments(&json!({"text": long})).contains(&long));
+    }
+
+    #[test]
+    fn an_approval_goes_as_far_as_its_key_says() {
+        let scope = |key| scope(key, UNIX_EPOCH + Duration::from_secs(1000));
+        let known = ["y", "a", "t"].map(scope);
+        assert_eq!(known, [ApprovalScope::Once, ApprovalScope::Call, ApprovalScope::Tool].map(Some));
+        assert_eq!(scope("t 30m"), Some(ApprovalScope::Until(1000 + 30 * 60)));
+        assert_eq!(scope("t 24 h"), Some(ApprovalScope::Until(1000 + 24 * 60 * 60)));
+        for none in
+            ["", "x", "t 0m", "t 25h", "t 30", "t -1m", "t 18446744073709551615h", "t 307445734561825860m", "tm", "ty"]
+        {
+            assert_eq!(scope(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -17,21 +17,30 @@ const PAGE: usize = 100;
 
 /// Lets a thread go on from before the `n`th last message of the person.
 pub(super) async fn go_back(thread: &Thread<Chat>, n: usize) -> Result<()> {
-    match before(thread, n).await? {
-        Some((checkpoint, _)) => Ok(thread.fork(&checkpoint).await?),
-        // Before the first message there is no checkpoint, and what comes after it is to stay in the thread.
-        None => set(thread, Chat::default()).await,
+    let Before { checkpoint, chat } = before(thread, n).await?;
+    match checkpoint {
+        Some(checkpoint) => Ok(thread.fork(&checkpoint).await?),
+        None => set(thread, chat).await,
     }
 }
 
-/// Finds where a thread stood before the `n`th last message of the person; none before the first one.
-pub(super) async fn before(thread: &Thread<Chat>, n: usize) -> Result<Option<(CheckpointId, Chat)>> {
-    let now = asked(&thread.standing().await?.state);
-    let Some(wanted) = now.checked_sub(n) else {
-        return Err(Misuse(format!("there are only {}", output::count(now as u64, "message"))).into());
+/// Where a thread stood.
+pub(super) struct Before {
+    /// The checkpoint, if it is as it was: before the first message there is none, and some hold approvals that were taken
+    /// back.
+    checkpoint: Option<CheckpointId>,
+    pub(super) chat: Chat,
+}
+
+/// Finds where a thread stood before the `n`th last message of the person.
+pub(super) async fn before(thread: &Thread<Chat>, n: usize) -> Result<Before> {
+    let now = thread.standing().await?.state;
+    let said = asked(&now);
+    let Some(wanted) = said.checked_sub(n) else {
+        return Err(Misuse(format!("there are only {}", output::count(said as u64, "message"))).into());
     };
     if wanted == 0 {
-        return Ok(None);
+        return Ok(Before { checkpoint: None, chat: Chat::default() });
     }
     let (mut last, mut is_after_input) = (None, false);
     // Each page is older than the one before it, so this ends.
@@ -39,9 +48,12 @@ pub(super) async fn before(thread: &Thread<Chat>, n: usize) -> Result<Option<(Ch
         let page = thread.history(last.as_ref(), PAGE).await?;
         for checkpoint in &page {
             if is_after_input {
-                let state = thread.standing_at(&checkpoint.id).await?.state;
-                if asked(&state) == wanted {
-                    return Ok(Some((checkpoint.id.clone(), state)));
+                let mut chat = thread.standing_at(&checkpoint.id).await?.state;
+                if asked(&chat) == wanted {
+                    let had = chat.grants.len();
+                    chat.grants.retain(|grant| now.grants.contains(grant));
+                    let is_same = chat.grants.len() == had;
+                    return Ok(Before { checkpoint: is_same.then(|| checkpoint.id.clone()), chat });
                 }
             }
             // Inputs are counted by what was said then: some take the place of others.
@@ -54,7 +66,7 @@ pub(super) async fn before(thread: &Thread<Chat>, n: usize) -> Result<Option<(Ch
 }
 
 /// Sets the state of a thread, on which nothing runs yet.
-async fn set(thread: &Thread<Chat>, chat: Chat) -> Result<()> {
+pub(super) async fn set(thread: &Thread<Chat>, chat: Chat) -> Result<()> {
     drop(thread.run(Input::State(chat)).discard_unfinished().gate_before(NODE).await?);
     Ok(thread.edit_as(NODE, Chat::update()).await?)
 }

@@ -225,6 +225,7 @@ impl<'a> Talk<'a> {
             Typed::Message(text) => return self.say(text).await,
             Typed::Help => output::line(slash::HELP)?,
             Typed::Tools => self.say_tools().await?,
+            Typed::Revoke(tool) => self.revoke(tool.as_deref()).await?,
             Typed::Search(query) => self.search(&query).await?,
             Typed::Model(None) => output::line(&plain(&self.model.name().to_string()))?,
             Typed::Model(Some(name)) => self.change_model(&name).await?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 pub(super) const HELP: &str = "\
 /file PATH         put a picture or a document into the next message
 /tools             say what the model may use, and what it may touch by that
+/revoke [TOOL]     take back what was approved in this session, for one tool or for all
 /search QUERY      search the library yourself
 /retry             go on with the last message: ask it again, or show the question that waits
 /undo              take back the last message and all that came of it, but for what tools have done
@@ -21,9 +22,9 @@ pub(super) const HELP: &str = "\
 Ctrl-C stops an answer, and leaves when it is pressed again. To send a line that begins with a slash, begin it with two.";
 
 /// Names of the commands, for slips of the fingers.
-const NAMES: [&str; 15] = [
-    "help", "file", "tools", "search", "retry", "undo", "fork", "new", "sessions", "resume", "export", "model",
-    "usage", "budget", "quit",
+const NAMES: [&str; 16] = [
+    "help", "file", "tools", "revoke", "search", "retry", "undo", "fork", "new", "sessions", "resume", "export",
+    "model", "usage", "budget", "quit",
 ];
 /// How alike a name must be to one that exists to be taken for a slip of the fingers: one letter of five is wrong.
 const ALIKE_MIN: f64 = 0.7;
@@ -35,6 +36,7 @@ pub(super) enum Typed {
     Message(String),
     Help,
     Tools,
+    Revoke(Option<String>),
     Search(String),
     Model(Option<String>),
     Retry,
@@ -74,6 +76,7 @@ pub(super) fn read(line: &str) -> Typed {
     match (name, rest) {
         ("help" | "?", _) => Typed::Help,
         ("tools", _) => Typed::Tools,
+        ("revoke", rest) => Typed::Revoke(rest.map(str::to_owned)),
         ("search", Some(query)) => Typed::Search(query.to_owned()),
         ("search", None) => lacks("what to look for"),
         ("model", rest) => Typed::Model(rest.map(str::to_owned)),
@@ -136,6 +139,7 @@ mod tests {
         assert_eq!(read("//etc/hosts is what?"), message("/etc/hosts is what?"));
         assert_eq!(read(" \t"), Typed::Nothing);
         assert_eq!(read("/model"), Typed::Model(None));
+        assert_eq!(read("/revoke clock"), Typed::Revoke(Some("clock".to_owned())));
         assert_eq!(read("/model  mock:echo "), Typed::Model(Some("mock:echo".to_owned())));
         assert_eq!(read("/file 'a b.png'"), Typed::File("a b.png".into()));
         assert_eq!((read("/fork"), read("/fork 2")), (Typed::Fork(0), Typed::Fork(2)));

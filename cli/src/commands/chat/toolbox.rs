@@ -1,12 +1,18 @@
-//! What a person sees of the tools: what there is, what each may touch, what was approved for good; and the search of the
-//! library, which the model has as a tool.
+//! What a person sees of the tools: what there is, what each may touch, what was approved for more than one call, which can
+//! be taken back; and the search of the library, which the model has as a tool.
 
 use anyhow::{Result, bail};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use lorewell::Access;
 use lorewell::agent::Grant;
+use serde::Deserialize;
 
 use super::Talk;
+use super::history::set;
+use super::turn::is_unanswered;
 use crate::commands::{last, search};
+use crate::exit::Misuse;
 use crate::output::{self, BOLD, DIM, WARN, columns, note, one_line, paint, visible};
 
 /// Tools that touch this are asked about each time.
@@ -24,7 +30,7 @@ impl Talk<'_> {
         }
         let grants = self.standing().await?.map(|standing| standing.state.grants).unwrap_or_default();
         for grant in &grants {
-            output::line(&format!("approved in this session: {}", granted(grant)?))?;
+            output::line(&format!("approved in this session: {}", Granted::read(grant)?.say()))?;
         }
         for tool in &self.yes_to {
             output::line(&format!("approved by --yes-to: {tool}"))?;
@@ -33,6 +39,32 @@ impl Talk<'_> {
             note("There is no library here yet; read one with `lorewell ingest FOLDER`.");
         }
         Ok(())
+    }
+
+    /// Takes back what was approved for more than one call: for one tool, or for all.
+    pub(super) async fn revoke(&mut self, tool: Option<&str>) -> Result<()> {
+        let is_meant = |name: &str| tool.is_none_or(|tool| tool == name);
+        let mut revoked = Vec::new();
+        if let Some(standing) = self.standing().await? {
+            if is_unanswered(&standing) || !standing.questions.is_empty() {
+                let message = "the last message has no answer yet; end it with `/retry` or `/undo`, and then revoke";
+                return Err(Misuse(message.to_owned()).into());
+            }
+            let (mut chat, mut kept) = (standing.state, Vec::new());
+            for grant in std::mem::take(&mut chat.grants) {
+                let granted = Granted::read(&grant)?;
+                if is_meant(&granted.tool) { revoked.push(granted.say()) } else { kept.push(grant) }
+            }
+            chat.grants = kept;
+            if !revoked.is_empty() {
+                set(&self.thread, chat).await?;
+            }
+        }
+        revoked.extend(self.yes_to.extract_if(.., |name| is_meant(name)));
+        if revoked.is_empty() {
+            note("Nothing of the kind is approved; /tools lists what is.");
+        }
+        revoked.iter().try_for_each(|what| output::line(&format!("taken back: {what}")))
     }
 
     /// Prints what the library has on something; `lorewell show` knows the numbers.
@@ -51,12 +83,29 @@ impl Talk<'_> {
     }
 }
 
-/// Says what a grant covers.
-fn granted(grant: &Grant) -> Result<String> {
-    let grant = serde_json::to_value(grant)?;
-    let tool = visible(grant["tool"].as_str().unwrap_or_default());
-    Ok(match grant["arguments"].as_str() {
-        Some(arguments) => format!("{tool} {}", visible(arguments)),
-        None => format!("{tool}, whatever its arguments"),
-    })
+/// What a grant covers.
+#[derive(Deserialize)]
+struct Granted {
+    tool: String,
+    arguments: Option<String>,
+    /// In seconds since 1970.
+    until: Option<i64>,
+}
+
+impl Granted {
+    fn read(grant: &Grant) -> Result<Self> {
+        Ok(Self::deserialize(serde_json::to_value(grant)?)?)
+    }
+
+    fn say(&self) -> String {
+        let tool = visible(&self.tool);
+        match (&self.arguments, self.until) {
+            (Some(arguments), _) => format!("{tool} {}", visible(arguments)),
+            (None, Some(until)) => {
+                let until = Timestamp::from_second(until).unwrap_or(Timestamp::MAX).to_zoned(TimeZone::system());
+                format!("{tool}, until {}, whatever its arguments", until.strftime("%Y-%m-%d %H:%M"))
+            }
+            (None, None) => format!("{tool}, whatever its arguments"),
+        }
+    }
 }

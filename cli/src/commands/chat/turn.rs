@@ -72,7 +72,7 @@ impl Talk<'_> {
         }
         let asked = last_asked(&standing.state).map(|message| message.text().into_owned()).unwrap_or_default();
         note(&format!("taken back, for it has no answer: {}", plain_lines(&asked)));
-        Ok(Some(before(&self.thread, 1).await?.map(|(_, chat)| chat).unwrap_or_default()))
+        Ok(Some(before(&self.thread, 1).await?.chat))
     }
 
     /// Has open questions answered, and goes on with the turn that they belong to.
