@@ -1,14 +1,12 @@
 //! The tools that come along, each called as an agent calls it.
 
-use std::fs;
-
-use lorewell_model::{Access, Part, Tool, ToolCall, ToolCx};
+use lorewell_model::{Part, Tool, ToolCall, ToolCx};
 use serde_json::{Value, json};
 
 use super::*;
 
 /// What a tool says, or what the model is told instead.
-async fn call(tool: &dyn Tool, arguments: Value) -> Result<String, String> {
+pub(super) async fn call(tool: &dyn Tool, arguments: Value) -> Result<String, String> {
     let name = tool.spec().name.clone();
     let cx = ToolCx::new(ToolCall::new("1", &name, &arguments), "key");
     let output = tool.call(cx, arguments).await.map_err(|error| error.for_model(&name))?;
@@ -45,105 +43,6 @@ async fn the_time_is_told() {
     assert!(told.ends_with("+00:00") && told.contains("day, 2"), "{told}");
     assert!(call(&*clock(), json!({})).await.is_ok());
     assert!(call(&*clock(), json!({"zone": "Mars"})).await.unwrap_err().contains("`Mars` is no time zone"));
-}
-
-#[tokio::test]
-async fn files_are_read_and_written() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("notes")).unwrap();
-    fs::write(folder.path().join("a.txt"), "one\ntwo\nthree\n").unwrap();
-    let files = Files::open(folder.path()).unwrap();
-    assert_eq!(files.tools().len(), 2);
-    let tools = files.writing().tools();
-    let [list, read, write, edit] = &*tools else { panic!("{}", tools.len()) };
-    assert_eq!((read.access(), edit.access()), (Access::READ, Access::WRITE));
-
-    assert_eq!(call(list, json!({})).await.as_deref(), Ok("a.txt 14\nnotes/"));
-    assert_eq!(call(list, json!({"path": "notes"})).await.as_deref(), Ok("[empty]"));
-    assert_eq!(call(read, json!({"path": "a.txt"})).await.as_deref(), Ok("one\ntwo\nthree"));
-    let part = json!({"path": "a.txt", "line": 2, "lines": 1});
-    assert_eq!(call(read, part).await.as_deref(), Ok("[lines 2-2 of 3]\ntwo"));
-    let new = json!({"path": "deep/er/b.txt", "text": "x y x"});
-    assert_eq!(call(write, new).await.as_deref(), Ok("wrote 5 bytes to `deep/er/b.txt`"));
-    let change = |old: &str| json!({"path": "deep/er/b.txt", "old": old, "new": "z"});
-    assert_eq!(call(edit, change("y")).await.as_deref(), Ok("replaced it in `deep/er/b.txt`"));
-    assert_eq!(fs::read_to_string(folder.path().join("deep/er/b.txt")).unwrap(), "x z x");
-    assert!(call(edit, change("x")).await.unwrap_err().starts_with("`old` stands 2 times"));
-    assert!(call(edit, change("q")).await.unwrap_err().starts_with("`old` does not stand in"));
-    assert_eq!(fs::read_dir(folder.path().join("deep/er")).unwrap().count(), 1, "nothing is left beside it");
-    fs::write(folder.path().join("raw"), [0xff, 0xfe]).unwrap();
-    assert_eq!(call(read, json!({"path": "raw"})).await, Err("`raw` is no text in UTF-8".to_owned()));
-    assert_eq!(call(read, json!({"path": "notes"})).await, Err("`notes` is no file".to_owned()));
-    assert_eq!(call(read, json!({"path": "missing"})).await, Err("there is no `missing`".to_owned()));
-    assert!(Files::open(folder.path().join("missing")).unwrap_err().to_string().contains("for an agent"));
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn nothing_outside_of_the_folder_is_reached() {
-    let all = tempfile::tempdir().unwrap();
-    let folder = all.path().join("inside");
-    fs::create_dir(&folder).unwrap();
-    fs::write(all.path().join("secret"), "secret").unwrap();
-    std::os::unix::fs::symlink("../secret", folder.join("link")).unwrap();
-    std::os::unix::fs::symlink("..", folder.join("up")).unwrap();
-    std::os::unix::fs::symlink(all.path(), folder.join("absolute")).unwrap();
-    let tools = Files::open(&folder).unwrap().writing().tools();
-    let absolute = all.path().join("secret").display().to_string();
-    for path in ["../secret", "link", "up/secret", "absolute/secret", &absolute, "./../secret", "x/../../secret"] {
-        for (tool, arguments) in [
-            (&tools[1], json!({"path": path})),
-            (&tools[2], json!({"path": path, "text": "mine"})),
-            (&tools[3], json!({"path": path, "old": "secret", "new": "mine"})),
-        ] {
-            let told = call(tool, arguments).await;
-            let replaced_link = path == "link" && tool.spec().name == "write_file";
-            assert!(told.is_err() || replaced_link, "{path}: {told:?}");
-            assert!(!format!("{told:?}").contains("secret\""), "{path}: {told:?}");
-        }
-    }
-    assert_eq!(fs::read_to_string(all.path().join("secret")).unwrap(), "secret");
-    assert_eq!(fs::read_dir(all.path()).unwrap().count(), 2);
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn hidden_files_are_left_alone_unless_the_program_says_otherwise() {
-    let folder = tempfile::tempdir().unwrap();
-    for path in [".ssh", "notes", "notes/.git"] {
-        fs::create_dir(folder.path().join(path)).unwrap();
-    }
-    for path in [".env", ".ssh/id", "notes/.git/hook", "notes/a.txt"] {
-        fs::write(folder.path().join(path), "secret").unwrap();
-    }
-    std::os::unix::fs::symlink(".env", folder.path().join("link")).unwrap();
-    std::os::unix::fs::symlink("notes/.git", folder.path().join("folder")).unwrap();
-    let tools = Files::open(folder.path()).unwrap().writing().tools();
-    for path in [".env", "./.env", "notes/../.env", ".ssh/id", ".ssh/../.env", "notes/.git/hook", "link", "folder/hook"]
-    {
-        for (tool, arguments) in [
-            (&tools[1], json!({"path": path})),
-            (&tools[2], json!({"path": path, "text": "mine"})),
-            (&tools[3], json!({"path": path, "old": "secret", "new": "mine"})),
-        ] {
-            let told = call(tool, arguments).await.unwrap_err();
-            assert!(told.contains("hidden"), "{path}: {told}");
-        }
-    }
-    for path in [".new", ".new/a", "notes/.git/new", "folder/new", "folder/deep/new"] {
-        let told = call(&tools[2], json!({"path": path, "text": "mine"})).await.unwrap_err();
-        assert!(told.contains("hidden"), "{path}: {told}");
-    }
-    for path in [".ssh", "folder", "notes/.git"] {
-        assert!(call(&tools[0], json!({"path": path})).await.unwrap_err().contains("hidden"), "{path}");
-    }
-    assert_eq!(call(&tools[0], json!({"path": "notes"})).await.as_deref(), Ok("a.txt 6\n[1 hidden, not shown]"));
-    assert_eq!(call(&tools[1], json!({"path": "notes/a.txt"})).await.as_deref(), Ok("secret"));
-    assert_eq!(fs::read_to_string(folder.path().join(".env")).unwrap(), "secret");
-
-    let tools = Files::open(folder.path()).unwrap().hidden().tools();
-    assert_eq!(call(&tools[1], json!({"path": "folder/hook"})).await.as_deref(), Ok("secret"));
-    assert_eq!(call(&tools[0], json!({"path": "notes"})).await.as_deref(), Ok(".git/\na.txt 6"));
 }
 
 /// Names of tables are the words of whoever made them, and an agent has read them before it does anything.

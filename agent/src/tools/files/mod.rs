@@ -1,10 +1,13 @@
 //! Files of one folder. Whatever path a model names, nothing outside is reached: the folder is opened once, and paths are walked
-//! inside of it, links included (cap-std). Hidden files are left out unless the program says otherwise: keys, settings and hooks
+//! inside of it, links included (`place`). Hidden files are left out unless the program says otherwise: keys, settings and hooks
 //! of other programs are kept in them.
 
-use std::io::{self, Read as _, Write as _};
-use std::path::{Component, Path};
-use std::sync::Arc;
+mod place;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -14,6 +17,8 @@ use lorewell_model::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::place::{Folder, Missing, is_hidden, told};
+
 /// Bytes of a file that is read or written.
 pub const FILE_BYTES_MAX: u64 = 8 << 20;
 /// Entries of a folder that are told.
@@ -21,7 +26,8 @@ const ENTRIES_MAX: usize = 500;
 /// Lines that are read unless the model says how many.
 const LINES: usize = 500;
 
-/// A folder that an agent may look into, and change if it is told that it may.
+/// A folder that an agent may look into, and change if it is told that it may. Changes are made one after the other, by all
+/// clones; a folder that is opened twice knows nothing of the other.
 ///
 /// ```
 /// use lorewell_agent::tools::Files;
@@ -36,15 +42,11 @@ const LINES: usize = 500;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Files {
-    root: Arc<Dir>,
+    folder: Folder,
     may_write: bool,
-    with_hidden: bool,
-}
-
-/// What of the folder may be reached.
-struct Folder {
-    dir: Arc<Dir>,
-    with_hidden: bool,
+    /// Held from reading a file to putting another in its place: calls of one answer run side by side, and what one of them has
+    /// changed the next must not undo.
+    changing: Arc<Mutex<()>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -92,14 +94,15 @@ impl Files {
         let root = root.as_ref();
         let opened = Dir::open_ambient_dir(root, ambient_authority());
         let opened = opened.context(|| format!("opening the folder `{}` for an agent", root.display()))?;
-        Ok(Self { root: Arc::new(opened), may_write: false, with_hidden: false })
+        let folder = Folder { root: Arc::new(opened), with_hidden: false };
+        Ok(Self { folder, may_write: false, changing: Arc::default() })
     }
 
     /// Adds hidden files and folders, whose names begin with a dot. Without it they are not listed, and nothing in them is read
     /// or written, behind links neither.
     #[must_use]
     pub fn hidden(mut self) -> Self {
-        self.with_hidden = true;
+        self.folder.with_hidden = true;
         self
     }
 
@@ -133,13 +136,18 @@ impl Files {
         description: &str,
         act: fn(&Folder, &A) -> Result<String, ToolError>,
     ) -> (&'static str, FunctionTool) {
-        let (dir, with_hidden) = (self.root.clone(), self.with_hidden);
+        let (folder, changing, is_change) = (self.folder.clone(), self.changing.clone(), access(name) == Access::WRITE);
         // Those that write tell nothing of what stands in files.
-        let origin = if access(name) == Access::READ { Origin::Document } else { Origin::Developer };
+        let origin = if is_change { Origin::Developer } else { Origin::Document };
         let made = tool(move |arguments: A| {
-            let folder = Folder { dir: dir.clone(), with_hidden };
+            let (folder, changing) = (folder.clone(), changing.clone());
+            let act = move || {
+                // It guards files and no memory: who has panicked has left nothing half done.
+                let _one_by_one = is_change.then(|| changing.lock().unwrap_or_else(PoisonError::into_inner));
+                act(&folder, &arguments)
+            };
             async move {
-                let text = tokio::task::spawn_blocking(move || act(&folder, &arguments)).await??;
+                let text = tokio::task::spawn_blocking(act).await??;
                 Ok::<_, ToolError>(ToolOutput::text(text).origin(origin))
             }
         });
@@ -151,38 +159,16 @@ fn access(name: &str) -> Access {
     if matches!(name, "write_file" | "edit_file") { Access::WRITE } else { Access::READ }
 }
 
-impl Folder {
-    /// Refuses a path that names something hidden, by itself or behind a link.
-    fn check(&self, path: &str) -> Result<(), ToolError> {
-        if self.with_hidden {
-            return Ok(());
-        }
-        // What is to be made is not there yet, but the folder that it comes into may be a link.
-        let behind = Path::new(path).ancestors().find_map(|path| self.dir.canonicalize(path).ok());
-        match is_hidden(Path::new(path)) || behind.is_some_and(|path| is_hidden(&path)) {
-            true => Err(ToolError::failed(format!("`{path}` is hidden, and hidden files are not for you"))),
-            false => Ok(()),
-        }
-    }
-}
-
-fn is_hidden(path: &Path) -> bool {
-    let is_dotted =
-        |part: Component<'_>| matches!(part, Component::Normal(name) if name.as_encoded_bytes().starts_with(b"."));
-    path.components().any(is_dotted)
-}
-
 fn list(folder: &Folder, asked: &List) -> Result<String, ToolError> {
     let path = asked.path.as_deref().filter(|path| !path.is_empty()).unwrap_or(".");
-    folder.check(path)?;
     let (mut names, mut hidden) = (Vec::new(), 0);
-    for entry in folder.dir.read_dir(path).map_err(|error| told(path, error))? {
+    for entry in folder.dir(path)?.entries().map_err(|error| told(path, error))? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !folder.with_hidden && name.starts_with('.') {
+        if !folder.with_hidden && is_hidden(&entry.file_name()) {
             hidden += 1;
             continue;
         }
+        let name = entry.file_name().to_string_lossy().into_owned();
         names.push(match entry.file_type()?.is_dir() {
             true => format!("{name}/"),
             false => format!("{name} {}", entry.metadata().map_or(0, |data| data.len())),
@@ -197,7 +183,7 @@ fn list(folder: &Folder, asked: &List) -> Result<String, ToolError> {
 }
 
 fn read(folder: &Folder, asked: &Read) -> Result<String, ToolError> {
-    let text = whole(folder, &asked.path)?;
+    let text = folder.place(&asked.path, Missing::Fails)?.text()?;
     let first = asked.line.unwrap_or(1).max(1) - 1;
     let count = asked.lines.unwrap_or(LINES);
     let all = text.lines().count();
@@ -209,15 +195,17 @@ fn read(folder: &Folder, asked: &Read) -> Result<String, ToolError> {
 }
 
 fn write(folder: &Folder, asked: &Write) -> Result<String, ToolError> {
-    replace(folder, &asked.path, &asked.text)?;
+    fits(&asked.text)?;
+    folder.place(&asked.path, Missing::IsMade)?.put(&asked.text)?;
     Ok(format!("wrote {} bytes to `{}`", asked.text.len(), asked.path))
 }
 
 fn edit(folder: &Folder, asked: &Edit) -> Result<String, ToolError> {
-    let text = whole(folder, &asked.path)?;
     if asked.old.is_empty() {
         return Err(ToolError::retry("`old` is empty; give what is to be replaced"));
     }
+    let place = folder.place(&asked.path, Missing::Fails)?;
+    let text = place.text()?;
     match text.matches(&asked.old).count() {
         1 => {}
         0 => return Err(ToolError::retry(format!("`old` does not stand in `{}`", asked.path))),
@@ -226,62 +214,15 @@ fn edit(folder: &Folder, asked: &Edit) -> Result<String, ToolError> {
             return Err(ToolError::retry(message));
         }
     }
-    replace(folder, &asked.path, &text.replacen(&asked.old, &asked.new, 1))?;
+    let text = text.replacen(&asked.old, &asked.new, 1);
+    fits(&text)?;
+    place.put(&text)?;
     Ok(format!("replaced it in `{}`", asked.path))
 }
 
-/// Reads a text file.
-fn whole(folder: &Folder, path: &str) -> Result<String, ToolError> {
-    folder.check(path)?;
-    let file = folder.dir.open(path).map_err(|error| told(path, error))?;
-    let size = file.metadata()?;
-    if !size.is_file() {
-        return Err(ToolError::failed(format!("`{path}` is no file")));
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| told(path, error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(ToolError::failed(format!("`{path}` is larger than {FILE_BYTES_MAX} bytes")));
-    }
-    String::from_utf8(bytes).map_err(|_| ToolError::failed(format!("`{path}` is no text in UTF-8")))
-}
-
-/// Writes a file beside, and puts it in its place: who reads it meanwhile sees the one or the other.
-fn replace(folder: &Folder, path: &str, text: &str) -> Result<(), ToolError> {
-    folder.check(path)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(ToolError::failed(format!("a file may have {FILE_BYTES_MAX} bytes at most")));
-    }
-    let target = Path::new(path);
-    let Some(name) = target.file_name() else { return Err(ToolError::retry(format!("`{path}` names no file"))) };
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let within = match parent {
-        None => folder.dir.try_clone()?,
-        Some(parent) => {
-            folder.dir.create_dir_all(parent).map_err(|error| told(path, error))?;
-            folder.dir.open_dir(parent).map_err(|error| told(path, error))?
-        }
-    };
-    let beside = format!(".{}.part", name.to_string_lossy());
-    let mut file = within.create(&beside).map_err(|error| told(path, error))?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| within.rename(&beside, &within, name));
-    placed.map_err(|error| {
-        // It is of no use to anyone.
-        let _ = within.remove_file(&beside);
-        told(path, error)
-    })
-}
-
-/// What a model is told of an error with a path.
-fn told(path: &str, error: io::Error) -> ToolError {
-    match error.kind() {
-        io::ErrorKind::NotFound => ToolError::failed(format!("there is no `{path}`")),
-        io::ErrorKind::PermissionDenied => {
-            ToolError::failed(format!("`{path}` cannot be reached; only paths within the folder can"))
-        }
-        io::ErrorKind::NotADirectory => ToolError::failed(format!("`{path}` is no folder")),
-        io::ErrorKind::IsADirectory => ToolError::failed(format!("`{path}` is a folder")),
-        _ => error.into(),
+fn fits(text: &str) -> Result<(), ToolError> {
+    match text.len() as u64 > FILE_BYTES_MAX {
+        true => Err(ToolError::failed(format!("a file may have {FILE_BYTES_MAX} bytes at most"))),
+        false => Ok(()),
     }
 }
