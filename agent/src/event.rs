@@ -192,7 +192,7 @@ pub enum EventKind {
         /// What it answered.
         content: Value,
     },
-    /// What a node told with [`Cx::emit`](crate::Cx::emit).
+    /// What a node told with [`Cx::emit`](crate::Cx::emit), or a tool with [`ToolCx::emit`](lorewell_model::ToolCx::emit).
     Custom {
         /// What it is called.
         name: String,

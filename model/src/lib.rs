@@ -55,7 +55,7 @@ pub use request::{Cache, CacheLifetime, Effort, OutputSchema, Request, ToolChoic
 pub use retry::Retry;
 pub use secret::Secret;
 pub use tool::{
-    Access, FunctionTool, IntoTool, Shared, TOOL_OUTPUT_BYTES_MAX, TOOL_TIMEOUT, Tool, ToolCx, ToolError, ToolHost,
-    ToolLimits, ToolOutput, tool,
+    Access, Attempt, FunctionTool, IntoTool, Shared, TOOL_OUTPUT_BYTES_MAX, TOOL_TIMEOUT, Tool, ToolCx, ToolError,
+    ToolHost, ToolLimits, ToolOutput, tool,
 };
 pub use usage::Usage;

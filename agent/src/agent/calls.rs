@@ -345,26 +345,33 @@ fn hidden_words(error: &(dyn std::error::Error + 'static)) -> String {
 /// Calls a tool within its limits, again if that may help.
 async fn attempts(tool: &dyn Tool, cx: &ToolCx, host: Host, arguments: Value) -> Result<ToolOutput, ToolError> {
     let (limits, cx) = (tool.limits(), cx.clone().host(Arc::new(host.clone())));
-    for attempt in 1.. {
+    for nth in 1.. {
         host.begin();
-        let call = AssertUnwindSafe(tool.call(cx.clone(), arguments.clone())).catch_unwind();
-        let error = tokio::select! {
-            ended = call => match ended {
-                Ok(Ok(output)) => return Ok(output.cut(limits.output_bytes_max)),
-                Ok(Err(error)) => error,
-                Err(panic) => crate::run::panicked("the tool", &*panic).into(),
-            },
-            () = host.too_long(limits.timeout) => {
-                let message = format!("`{}` took longer than {:?} and was stopped", cx.call().name, limits.timeout);
-                ToolError::failed(message)
-            }
+        let error = match attempt(tool, &cx, &host, arguments.clone()).await {
+            Ok(output) => return Ok(output.cut(limits.output_bytes_max)),
+            Err(error) => error,
         };
         let wait = error.passing().zip(limits.retry);
-        let wait = wait.and_then(|(error, retry)| retry.wait(attempt, error, host.task.chance(attempt)));
+        let wait = wait.and_then(|(error, retry)| retry.wait(nth, error, host.task.chance(nth)));
         let Some(wait) = wait else { return Err(error) };
         tokio::time::sleep(wait).await;
     }
     unreachable!("attempts end by themselves")
+}
+
+/// Calls a tool once, as long as it may take.
+async fn attempt(tool: &dyn Tool, cx: &ToolCx, host: &Host, arguments: Value) -> Result<ToolOutput, ToolError> {
+    // What the tool has begun elsewhere is told when this ends, in whatever way.
+    let (cx, _attempt) = cx.attempt();
+    let timeout = tool.limits().timeout;
+    let name = cx.call().name.clone();
+    let call = AssertUnwindSafe(tool.call(cx, arguments)).catch_unwind();
+    tokio::select! {
+        ended = call => ended.unwrap_or_else(|panic| Err(crate::run::panicked("the tool", &*panic).into())),
+        () = host.too_long(timeout) => {
+            Err(ToolError::failed(format!("`{name}` took longer than {timeout:?} and was stopped")))
+        }
+    }
 }
 
 /// Holds arguments against a schema, and says all that is wrong with them in words for the model.

@@ -164,6 +164,14 @@ impl ToolHost for Host {
         }
     }
 
+    async fn emit(&self, _: &ToolCall, name: &str, value: Value) {
+        self.task.alive();
+        if self.task.is_heard() {
+            let kind = EventKind::Custom { name: name.to_owned(), value: Payload::new(value) };
+            self.task.emit(kind).await;
+        }
+    }
+
     async fn ask(&self, call: &ToolCall, prompt: &str, schema: Value) -> Result<Value> {
         let nth = {
             let mut asked = self.asking.asked();

@@ -1,4 +1,5 @@
-//! What a tool is given besides its arguments: the key of its call, what its host shares, ways to report and to ask.
+//! What a tool is given besides its arguments: the key of its call, what its host shares, ways to report and to ask, and a sign
+//! that nobody waits for it any more.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::message::ToolCall;
 use crate::{Error, Kind, Result};
@@ -20,6 +22,11 @@ pub trait ToolHost: Any + Send + Sync {
     /// Takes note of how far a call is.
     async fn progress(&self, call: &ToolCall, value: Value) {
         let _ = (call, value);
+    }
+
+    /// Takes note of something that a call has to tell, under a name.
+    async fn emit(&self, call: &ToolCall, name: &str, value: Value) {
+        let _ = (call, name, value);
     }
 
     /// Asks a person, and returns an answer that fits the schema. It may never return: a call that waits for a person is
@@ -63,12 +70,21 @@ pub struct ToolCx {
     key: Arc<str>,
     shared: Arc<Shared>,
     host: Arc<dyn ToolHost>,
+    /// Its other end is gone when the attempt is over. None if whoever calls makes no attempts.
+    attempt: Option<watch::Receiver<()>>,
+}
+
+/// An attempt at a call, for whoever makes it. When it is dropped, all contexts of the attempt are cancelled.
+#[derive(Debug)]
+#[must_use = "the attempt is over when this is dropped"]
+pub struct Attempt {
+    _open: watch::Sender<()>,
 }
 
 impl ToolCx {
     /// Makes one for a call. `key` must be the same whenever this call is tried again, and no other call may have it.
     pub fn new(call: ToolCall, key: impl Into<Arc<str>>) -> Self {
-        Self { call: Arc::new(call), key: key.into(), shared: Arc::default(), host: Arc::new(Nobody) }
+        Self { call: Arc::new(call), key: key.into(), shared: Arc::default(), host: Arc::new(Nobody), attempt: None }
     }
 
     /// Sets who calls.
@@ -76,6 +92,23 @@ impl ToolCx {
     pub fn host(mut self, host: Arc<dyn ToolHost>) -> Self {
         self.host = host;
         self
+    }
+
+    /// Begins an attempt: returns the context for it, and what is to be kept for as long as somebody waits for the answer. Whoever
+    /// calls a tool keeps it beside the future of the call, so that both are dropped together.
+    ///
+    /// ```
+    /// use lorewell_model::{ToolCall, ToolCx};
+    ///
+    /// let cx = ToolCx::new(ToolCall::new("1", "count", &serde_json::json!({})), "key");
+    /// let (cx, attempt) = cx.attempt();
+    /// assert!(!cx.is_cancelled());
+    /// drop(attempt);
+    /// assert!(cx.is_cancelled());
+    /// ```
+    pub fn attempt(&self) -> (Self, Attempt) {
+        let (open, attempt) = watch::channel(());
+        (Self { attempt: Some(attempt), ..self.clone() }, Attempt { _open: open })
     }
 
     /// Sets what is shared.
@@ -125,6 +158,30 @@ impl ToolCx {
         let value = serde_json::to_value(value)?;
         self.host.progress(&self.call, value).await;
         Ok(())
+    }
+
+    /// Tells something under a name, to those who listen to the run. Waits while they are behind.
+    ///
+    /// # Errors
+    /// The value has no form in JSON.
+    pub async fn emit<T: Serialize>(&self, name: &str, value: T) -> Result<()> {
+        let value = serde_json::to_value(value)?;
+        self.host.emit(&self.call, name, value).await;
+        Ok(())
+    }
+
+    /// Tells whether nobody waits for this attempt any more: the call was dropped, has run into its timeout, or has ended. What
+    /// runs on a thread of its own goes on after that, so it looks here before it does anything that lasts. Where whoever calls
+    /// makes no [`attempt`](Self::attempt), it is never so.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| attempt.has_changed().is_err())
+    }
+
+    /// Waits until nobody waits for this attempt any more; see [`is_cancelled`](Self::is_cancelled).
+    pub async fn cancelled(&self) {
+        let Some(mut attempt) = self.attempt.clone() else { return std::future::pending().await };
+        while attempt.changed().await.is_ok() {}
     }
 
     /// Asks a person, and waits for the answer as long as it takes: what comes before it runs again when there is one, with

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use cx::{Shared, ToolCx, ToolHost};
+pub use cx::{Attempt, Shared, ToolCx, ToolHost};
 pub use error::ToolError;
 pub use function::{FunctionTool, IntoTool, tool};
 pub use output::ToolOutput;
@@ -54,7 +54,8 @@ pub trait Tool: Send + Sync + 'static {
         Origin::Developer
     }
 
-    /// Does what was asked for. The arguments were held against the schema. Dropping the future must stop what it does.
+    /// Does what was asked for. The arguments were held against the schema. Dropping the future must stop what it does; what it
+    /// has begun elsewhere learns of it by [`ToolCx::is_cancelled`].
     ///
     /// # Errors
     /// What the model is told instead of an answer.

@@ -84,3 +84,51 @@ fn access_is_a_set() {
     assert_eq!(Access::NONE.to_string(), "nothing");
     assert_eq!(format!("{:?}", Access::ALL), "Access(read, write, network, execute)");
 }
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Notes(std::sync::Mutex<Vec<String>>);
+
+#[async_trait]
+impl ToolHost for Notes {
+    async fn emit(&self, call: &crate::ToolCall, name: &str, value: Value) {
+        self.0.lock().unwrap().push(format!("{} {name} {value}", call.id));
+    }
+}
+
+fn cx() -> ToolCx {
+    ToolCx::new(crate::ToolCall::new("1", "weather", &json!({})), "key")
+}
+
+#[tokio::test]
+async fn a_host_is_told_what_it_wants_to_hear() {
+    let notes = Arc::new(Notes::default());
+    let told = cx().host(notes.clone());
+    told.emit("storm", json!({"wind": 9})).await.unwrap();
+    told.progress("half").await.unwrap();
+    cx().emit("storm", 9).await.unwrap();
+    assert_eq!(*notes.0.lock().unwrap(), ["1 storm {\"wind\":9}"]);
+    let no_json = std::collections::HashMap::from([((1, 2), 3)]);
+    assert!(told.emit("map", no_json).await.is_err());
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_over_is_noticed_by_all_who_work_at_it() {
+    let first = cx();
+    let (second, attempt) = first.attempt();
+    let (third, _other) = second.attempt();
+    let threads = [0; 3].map(|_| {
+        let cx = second.clone();
+        tokio::task::spawn_blocking(move || while !cx.is_cancelled() {})
+    });
+    assert!(!second.is_cancelled());
+    drop(attempt);
+    second.cancelled().await;
+    for thread in threads {
+        thread.await.unwrap();
+    }
+    assert!(second.is_cancelled() && second.clone().is_cancelled());
+    assert!(!first.is_cancelled() && !third.is_cancelled(), "each has its own");
+    assert!(futures_util::FutureExt::now_or_never(third.cancelled()).is_none());
+    assert!(futures_util::FutureExt::now_or_never(first.cancelled()).is_none());
+}

@@ -652,6 +652,43 @@ async fn a_circle_of_calls_that_bring_the_same_is_one_call_after_the_other() {
     assert_eq!(done(&agent.middleware(LoopGuard::default()), "go").await.text(), "ok");
 }
 
+/// Work on a thread of its own cannot be dropped: it has to look.
+#[tokio::test]
+async fn work_on_a_thread_of_its_own_learns_that_its_call_was_stopped() {
+    let (seen, mut noticed) = tokio::sync::mpsc::unbounded_channel();
+    let work = move |cx: ToolCx, note: Note| {
+        let seen = seen.clone();
+        async move {
+            let work = move || {
+                while !cx.is_cancelled() {
+                    std::thread::yield_now();
+                }
+                seen.send(note.text).unwrap();
+            };
+            tokio::task::spawn_blocking(work).await?;
+            Ok::<_, ToolError>("done")
+        }
+    };
+    let tools = calls(&[("work", json!({"text": "timeout"}))]);
+    let (agent, _) = scripted([tools, Message::assistant("ok"), calls(&[("work", json!({"text": "dropped"}))])]);
+    let short = agent.clone().tool("work", tool(work.clone()).timeout(Duration::from_millis(1)));
+    let chat = done(&short, "go").await;
+    assert_eq!(results(&chat), [("`work` took longer than 1ms and was stopped".to_owned(), true)]);
+    assert_eq!(noticed.recv().await.as_deref(), Some("timeout"));
+
+    // The run is dropped, and with it the call.
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let long = agent.tool("work", move |cx: ToolCx, note: Note| {
+        begun.send(()).unwrap();
+        work(cx, note)
+    });
+    tokio::select! {
+        chat = long.run("go") => panic!("{chat:?}"),
+        () = async { begins.recv().await.unwrap() } => {}
+    }
+    assert_eq!(noticed.recv().await.as_deref(), Some("dropped"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
     let slow = |note: Note| async move {
@@ -660,6 +697,7 @@ async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
     };
     let asks = |cx: ToolCx, note: Note| async move {
         cx.progress("asking").await?;
+        cx.emit("asked", json!({"about": note.text})).await?;
         let yes: bool = cx.ask(format!("Really {}?", note.text)).await?;
         Ok::<_, ToolError>(yes.to_string())
     };
@@ -687,6 +725,8 @@ async fn a_recorded_turn_replays_with_all_that_its_model_and_its_tools_told() {
     for kind in ["token", "tool_call", "tool_result", "custom", "paused", "finished"] {
         assert!(all.iter().any(|event| event.contains(&format!(r#""event":"{kind}""#))), "{kind} in {all:#?}");
     }
+    let told = all.iter().filter(|event| event.contains(r#""event":"custom","name":"asked","value":{"about":"b"}"#));
+    assert_eq!(told.count(), 2, "before the answer, and after it again");
     let was_asked = script.asked().len();
     for recorder in [first, second] {
         let file = serde_json::to_string(&recorder.recording()).unwrap();
