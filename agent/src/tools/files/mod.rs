@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use lorewell_model::{
-    Access, FunctionTool, IntoTool as _, Origin, Result, ResultExt as _, Tool, ToolError, ToolOutput, tool,
+    Access, FunctionTool, IntoTool as _, Origin, Result, ResultExt as _, Tool, ToolCx, ToolError, ToolOutput, tool,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -134,17 +134,17 @@ impl Files {
         &self,
         name: &'static str,
         description: &str,
-        act: fn(&Folder, &A) -> Result<String, ToolError>,
+        act: fn(&Folder, &ToolCx, &A) -> Result<String, ToolError>,
     ) -> (&'static str, FunctionTool) {
         let (folder, changing, is_change) = (self.folder.clone(), self.changing.clone(), access(name) == Access::WRITE);
         // Those that write tell nothing of what stands in files.
         let origin = if is_change { Origin::Developer } else { Origin::Document };
-        let made = tool(move |arguments: A| {
+        let made = tool(move |cx: ToolCx, arguments: A| {
             let (folder, changing) = (folder.clone(), changing.clone());
             let act = move || {
                 // It guards files and no memory: who has panicked has left nothing half done.
                 let _one_by_one = is_change.then(|| changing.lock().unwrap_or_else(PoisonError::into_inner));
-                act(&folder, &arguments)
+                act(&folder, &cx, &arguments)
             };
             async move {
                 let text = tokio::task::spawn_blocking(act).await??;
@@ -159,7 +159,7 @@ fn access(name: &str) -> Access {
     if matches!(name, "write_file" | "edit_file") { Access::WRITE } else { Access::READ }
 }
 
-fn list(folder: &Folder, asked: &List) -> Result<String, ToolError> {
+fn list(folder: &Folder, _: &ToolCx, asked: &List) -> Result<String, ToolError> {
     let path = asked.path.as_deref().filter(|path| !path.is_empty()).unwrap_or(".");
     let (mut names, mut hidden) = (Vec::new(), 0);
     for entry in folder.dir(path)?.entries().map_err(|error| told(path, error))? {
@@ -182,7 +182,7 @@ fn list(folder: &Folder, asked: &List) -> Result<String, ToolError> {
     Ok(if names.is_empty() { "[empty]".to_owned() } else { names.join("\n") })
 }
 
-fn read(folder: &Folder, asked: &Read) -> Result<String, ToolError> {
+fn read(folder: &Folder, _: &ToolCx, asked: &Read) -> Result<String, ToolError> {
     let text = folder.place(&asked.path, Missing::Fails)?.text()?;
     let first = asked.line.unwrap_or(1).max(1) - 1;
     let count = asked.lines.unwrap_or(LINES);
@@ -194,13 +194,13 @@ fn read(folder: &Folder, asked: &Read) -> Result<String, ToolError> {
     Ok(format!("{part}{}", lines.join("\n")))
 }
 
-fn write(folder: &Folder, asked: &Write) -> Result<String, ToolError> {
+fn write(folder: &Folder, cx: &ToolCx, asked: &Write) -> Result<String, ToolError> {
     fits(&asked.text)?;
-    folder.place(&asked.path, Missing::IsMade)?.put(&asked.text)?;
+    folder.place(&asked.path, Missing::IsMade)?.put(&asked.text, cx)?;
     Ok(format!("wrote {} bytes to `{}`", asked.text.len(), asked.path))
 }
 
-fn edit(folder: &Folder, asked: &Edit) -> Result<String, ToolError> {
+fn edit(folder: &Folder, cx: &ToolCx, asked: &Edit) -> Result<String, ToolError> {
     if asked.old.is_empty() {
         return Err(ToolError::retry("`old` is empty; give what is to be replaced"));
     }
@@ -216,7 +216,7 @@ fn edit(folder: &Folder, asked: &Edit) -> Result<String, ToolError> {
     }
     let text = text.replacen(&asked.old, &asked.new, 1);
     fits(&text)?;
-    place.put(&text)?;
+    place.put(&text, cx)?;
     Ok(format!("replaced it in `{}`", asked.path))
 }
 

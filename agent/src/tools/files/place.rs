@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::fs::{Dir, File, Metadata, OpenOptions};
-use lorewell_model::ToolError;
+use lorewell_model::{ToolCx, ToolError};
 
 use super::FILE_BYTES_MAX;
 use crate::cx::entropy;
@@ -203,11 +203,15 @@ impl Place<'_> {
         String::from_utf8(bytes).map_err(|_| ToolError::failed(format!("`{}` is no text in UTF-8", self.path)))
     }
 
-    /// Writes a file beside, and puts it in its place: who reads it meanwhile sees the one or the other.
-    pub(super) fn put(&self, text: &str) -> Result<(), ToolError> {
+    /// Writes a file beside, and puts it in its place if somebody still waits for that: who reads it meanwhile sees the one or
+    /// the other.
+    pub(super) fn put(&self, text: &str, cx: &ToolCx) -> Result<(), ToolError> {
         let names = std::iter::repeat_with(|| format!(".{:016x}.part", entropy()));
         let (beside, mut file) = self.beside(names).map_err(|error| told(self.path, error))?;
-        let placed = self.fill(&mut file, text).and_then(|()| self.dir.rename(&beside, &self.dir, &self.name));
+        let placed = self.fill(&mut file, text).and_then(|()| match cx.is_cancelled() {
+            true => Err(io::Error::other("the call was stopped before its file was in its place")),
+            false => self.dir.rename(&beside, &self.dir, &self.name),
+        });
         placed.map_err(|error| {
             // It is of no use to anyone.
             let _ = self.dir.remove_file(&beside);

@@ -7,10 +7,16 @@ mod odd;
 use std::fs;
 
 use futures_util::future::join_all;
+use lorewell_model::ToolCall;
 use serde_json::json;
 
 use super::*;
 use crate::tools::tests::call;
+
+/// A call that nobody stops.
+fn cx() -> ToolCx {
+    ToolCx::new(ToolCall::new("1", "write_file", &json!({})), "key")
+}
 
 #[tokio::test]
 async fn files_are_read_and_written() {
@@ -210,4 +216,23 @@ async fn of_many_changes_at_once_none_is_lost() {
     assert_eq!(fs::read_to_string(&path).unwrap(), expected.join("\n"));
     assert_eq!(fs::read_to_string(folder.path().join(".a.txt.part")).unwrap(), "mine");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+}
+
+#[test]
+fn a_call_that_was_stopped_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.txt"), "one").unwrap();
+    let files = Files::open(folder.path()).unwrap().folder;
+    let (cx, attempt) = cx().attempt();
+    let change = |old: &str| Edit { path: "a.txt".to_owned(), old: old.to_owned(), new: "two".to_owned() };
+    edit(&files, &cx, &change("one")).unwrap();
+    drop(attempt);
+    for told in [
+        edit(&files, &cx, &change("two")),
+        write(&files, &cx, &Write { path: "b.txt".to_owned(), text: "late".to_owned() }),
+    ] {
+        assert!(told.unwrap_err().hidden().unwrap().to_string().contains("the call was stopped"));
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("a.txt")).unwrap(), "two");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
 }

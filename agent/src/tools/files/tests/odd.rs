@@ -97,13 +97,13 @@ proptest! {
     fn nothing_hidden_and_nothing_outside_is_read_or_written(calls in prop::collection::vec((0..4, paths()), 1..8)) {
         let (all, root) = world();
         let before = kept(all.path());
-        let folder = Files::open(&root).unwrap().folder;
+        let (folder, cx) = (Files::open(&root).unwrap().folder, cx());
         for (what, path) in calls {
             let told = match what {
-                0 => list(&folder, &List { path: Some(path.clone()) }),
-                1 => read(&folder, &Read { path: path.clone(), line: None, lines: None }),
-                2 => write(&folder, &Write { path: path.clone(), text: "mine".to_owned() }),
-                _ => edit(&folder, &Edit { path: path.clone(), old: "in".to_owned(), new: "IN".to_owned() }),
+                0 => list(&folder, &cx, &List { path: Some(path.clone()) }),
+                1 => read(&folder, &cx, &Read { path: path.clone(), line: None, lines: None }),
+                2 => write(&folder, &cx, &Write { path: path.clone(), text: "mine".to_owned() }),
+                _ => edit(&folder, &cx, &Edit { path: path.clone(), old: "in".to_owned(), new: "IN".to_owned() }),
             };
             prop_assert_eq!(&kept(all.path()), &before, "{}", path);
             if let Ok(told) = told {
@@ -135,7 +135,7 @@ fn what_becomes_a_link_meanwhile_leads_nowhere_else() {
     assert!(file.text().is_err(), "it is not the file that was found");
     assert_eq!(inside.text().unwrap(), "plain");
     for place in [file, new, inside] {
-        place.put("mine").unwrap();
+        place.put("mine", &cx()).unwrap();
     }
     for path in ["a.txt", "notes/new", "moved/a.txt"] {
         let written = root.join(path);
