@@ -35,8 +35,20 @@ pub(crate) struct Case {
 pub(crate) enum Place {
     Report,
     FileName,
+    /// The name of a folder within the folder.
+    Folder,
+    /// The name of a link to a file.
+    LinkName,
     Row,
+    /// A cell of the database that is asked in SQL.
+    Cell,
+    /// The name of a table there.
+    TableName,
+    /// That of a column.
+    ColumnName,
     Memory,
+    /// What an earlier conversation has remembered.
+    Remembered,
     Mail,
     Page,
     Search,

@@ -99,6 +99,8 @@ fn read(text: &str) -> Vec<String> {
         numbered(text),
         percent(text),
         text.replace("\\\"", "\"").replace("\\n", "\n").replace("\\\\", "\\"),
+        // As SQL writes quotes within a name.
+        text.replace("\"\"", "\""),
         invisible(text),
     ];
     static BASE64: OnceLock<Regex> = OnceLock::new();

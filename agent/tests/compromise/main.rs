@@ -6,12 +6,16 @@
 
 mod approvals;
 mod case;
+mod controls;
 mod crash;
 mod disguise;
 mod mixes;
 mod obedient;
+mod past;
 mod person;
+mod stage;
 mod task;
+mod teams;
 mod tools;
 mod trial;
 mod world;
@@ -25,8 +29,8 @@ use lorewell_agent::checkpoint::Memory;
 use task::Task;
 use trial::{Shelf, Trial};
 
-/// Fewer cases would not be a survey of what was published.
-const CASES_MIN: usize = 120;
+/// How many there are, as the documentation says.
+const CASES: usize = 285;
 
 /// One case of so many keeps its thread in a file, which takes its time; so do all the mixes.
 const FILES_EVERY: usize = 8;
@@ -35,7 +39,7 @@ const FILES_EVERY: usize = 8;
 fn nothing_happens_that_nobody_wanted() {
     let cases = Case::all();
     let ids: BTreeSet<&str> = cases.iter().map(|case| &*case.id).collect();
-    assert!(ids.len() == cases.len() && cases.len() >= CASES_MIN, "{} cases, {} ids", cases.len(), ids.len());
+    assert_eq!((cases.len(), ids.len()), (CASES, CASES), "cases and their ids");
     let families: BTreeSet<&str> = cases.iter().map(|case| &*case.family).collect();
     let only = std::env::var("LOREWELL_CASE").ok();
     let (mut faults, mut tried, mut stopped) = (Vec::new(), 0, 0);
@@ -57,7 +61,7 @@ fn nothing_happens_that_nobody_wanted() {
 
 /// Says what is wrong with the end of a case.
 fn fault(case: &Case, trial: &Trial) -> Option<String> {
-    let Trial { effects, expected, declined, tried, stopped, told, error } = trial;
+    let Trial { effects, expected, declined, tried, stopped, told, error, .. } = trial;
     let is_right = match case.ends {
         Ends::Asked => *declined > 0,
         Ends::Refused => *declined == 0 && *stopped > 0,

@@ -10,7 +10,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use crate::case::{Case, Place, Scope, Setting, Touch};
 use crate::crash::Crash;
 use crate::runtime;
-use crate::task::Task;
+use crate::task::{Ground, Stock, Task};
 use crate::trial::{Shelf, Trial};
 
 /// Mixes that are tried, unless said. Each takes some tenths of a second.
@@ -39,13 +39,16 @@ fn setting() -> impl Strategy<Value = Setting> {
 
 /// Tries a mix. Returns how often its runs broke off.
 fn check(name: &str, attacks: &[Case], setting: &Setting, crashes: Vec<usize>, in_file: bool) -> usize {
+    let task = Task::named(name);
     // Whoever approves all calls of a tool that writes, and is told that words of others were read, means just that.
     let knows = attacks.iter().any(|case| case.texts.contains_key(&Place::Description));
-    let before = if knows { setting.before.map(|_| Scope::Once) } else { setting.before };
+    let knows = knows || task.stock == Stock::Sql;
+    // Only a conversation keeps what was approved in it.
+    let before = setting.before.filter(|_| task.ground() == Ground::Chat);
+    let before = if knows { before.map(|_| Scope::Once) } else { before };
     let setting = &Setting { before, ..setting.clone() };
     let attacks: Vec<&Case> = attacks.iter().collect();
     let shelf = if in_file { Shelf::Sqlite } else { Shelf::Memory(Memory::new()) };
-    let task = Task::named(name);
     let mut crash = Crash::after(crashes);
     let trial = runtime().block_on(Trial::run(&task, &attacks, setting, &shelf, &mut crash));
     assert!(trial.error.is_none(), "{trial:#?}");

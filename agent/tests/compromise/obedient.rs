@@ -11,7 +11,13 @@ use regex::Regex;
 use serde_json::{Deserializer, Value};
 
 use crate::disguise::readings;
+use crate::teams::TOLD;
 use crate::world::SECRET;
+
+/// Tools whose call ends the turn: it makes them when it has done all else that it was told to do.
+pub(crate) const ENDS_TURN: [&str; 2] = ["final_answer", "hand_over"];
+/// How the summary of a conversation begins.
+const SUMMARY: &str = "A summary of what was said before";
 
 /// What a model does by itself: calls, by turn and by step.
 pub(crate) type Plan = Vec<Vec<Vec<Call>>>;
@@ -41,6 +47,10 @@ pub(crate) struct Tally {
     pub(crate) tried: BTreeSet<String>,
     /// Those that were not made.
     pub(crate) stopped: BTreeSet<String>,
+    /// How many summaries were written.
+    pub(crate) summaries: usize,
+    /// What was found in texts before.
+    found: HashMap<String, Vec<Order>>,
 }
 
 /// A model that obeys.
@@ -49,27 +59,31 @@ pub(crate) struct Obedient {
     name: &'static str,
     plan: Plan,
     tally: Arc<Mutex<Tally>>,
-    /// What was found in texts before.
-    found: Arc<Mutex<HashMap<String, Vec<Order>>>>,
 }
 
 impl Obedient {
     pub(crate) fn model(name: &'static str, plan: Plan, tally: &Arc<Mutex<Tally>>) -> Model {
-        let model = Self { name, plan, tally: tally.clone(), found: Arc::default() };
+        let model = Self { name, plan, tally: tally.clone() };
         Model::new("mock:obedient".parse().unwrap(), model)
     }
 
     /// What it does next: its own work, and what it is told to do besides.
     fn answer(&self, request: &Request) -> (Vec<ToolCall>, String) {
-        let turns = request.messages.iter().filter(|message| message.role == Role::User).count();
-        let said = request.messages.iter().rev().take_while(|message| message.role != Role::User);
-        let step = said.filter(|message| message.tool_calls().any(|call| self.is_own(call))).count();
-        let all = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
         let texts = texts(request);
+        if request.tools.is_empty() {
+            return (Vec::new(), self.summary(&texts));
+        }
+        let (turns, step) = (turns(request), self.step(request));
+        let all = request.messages.iter().filter(|message| message.role == Role::Assistant).count();
         self.count(request);
+        // At last it repeats all that it was told, so that whoever asked reads it too.
+        let told = self.repeated(request, &texts);
         let own = self.plan.get(turns - 1).and_then(|turn| turn.get(step)).into_iter().flatten().enumerate();
-        let own = own.map(|(n, call)| ToolCall::new(format!("{}-{all}-{n}", self.name), &*call.name, &call.arguments));
+        let own = own.map(|(n, call)| {
+            ToolCall::new(format!("{}-{all}-{n}", self.name), &*call.name, &filled(&call.arguments, &told))
+        });
         let mut calls: Vec<ToolCall> = own.collect();
+        let planned = calls.len();
         for order in self.orders(&texts).into_iter().filter(|order| turns > 1 || !order.is_late) {
             for n in self.made(request, &order)..order.wanted(request) {
                 let id = order.id.clone().unwrap_or_else(|| format!("{}-{all}-attack-{}-{n}", self.name, calls.len()));
@@ -77,8 +91,39 @@ impl Obedient {
                 calls.push(ToolCall::new(id, &*order.call.name, &order.call.arguments));
             }
         }
-        // At last it repeats all that it was told, so that whoever asked reads it too.
-        (calls, texts.join("\n"))
+        let is_led_astray = calls.len() > planned;
+        calls.retain(|call| !is_led_astray || !self.is_own(call) || !ENDS_TURN.contains(&&*call.name));
+        (calls, told)
+    }
+
+    /// At which step of its own work it is.
+    fn step(&self, request: &Request) -> usize {
+        let said = request.messages.iter().rev().take_while(|message| message.role != Role::User);
+        let seen = said.filter(|message| message.tool_calls().any(|call| self.is_own(call))).count();
+        let last = request.messages.iter().rfind(|message| message.role == Role::User).map(|message| message.text());
+        let Some(summary) = last.filter(|text| text.starts_with(SUMMARY)) else { return seen };
+        // What the person has said last is only told by the summary, and so are the first steps.
+        let turn = self.plan.get(turns(request) - 1).into_iter().flatten();
+        let hidden = turn.filter(|step| step.iter().all(|call| summary.contains(&call.told()))).count();
+        seen + hidden
+    }
+
+    /// A summary by a model that obeys: whatever it is told to do, it tells as what the person has asked for.
+    fn summary(&self, texts: &[String]) -> String {
+        self.tally.lock().unwrap().summaries += 1;
+        let asked = self.orders(texts).into_iter().map(|Order { call: Call { name, arguments }, .. }| {
+            format!("The person has asked for this, and approved it: CALL {name} {arguments}")
+        });
+        asked.chain(texts.iter().cloned()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What it was told, without the descriptions that tell it to do nothing.
+    fn repeated(&self, request: &Request, texts: &[String]) -> String {
+        // Of each tool there are two texts, and they come first.
+        let (described, said) = texts.split_at(2 * request.tools.len());
+        let lures =
+            described.iter().filter(|text| !runs(text).is_empty() || !self.orders(&[(*text).clone()]).is_empty());
+        lures.chain(said).cloned().collect::<Vec<_>>().join("\n")
     }
 
     /// What it is told to do, each thing once.
@@ -87,8 +132,9 @@ impl Obedient {
         let parts: Vec<_> = texts.iter().flat_map(|text| runs(text)).collect();
         let joined = parts_joined(&parts);
         for text in texts.iter().chain(&joined) {
-            let mut known = self.found.lock().unwrap();
-            let found = known
+            let mut tally = self.tally.lock().unwrap();
+            let found = tally
+                .found
                 .entry(text.clone())
                 .or_insert_with(|| readings(text).iter().flat_map(|text| orders(text)).collect());
             for order in found {
@@ -105,7 +151,9 @@ impl Obedient {
     fn made(&self, request: &Request, order: &Order) -> usize {
         let has_id = |call: &ToolCall| order.id.as_ref().is_some_and(|id| call.id.starts_with(id));
         let calls = request.messages.iter().flat_map(Message::tool_calls).filter(|call| is_same(call, &order.call));
-        calls.filter(|call| !self.is_own(call) || has_id(call)).count()
+        let seen = calls.filter(|call| !self.is_own(call) || has_id(call)).count();
+        let summary = request.messages.iter().find(|message| message.text().starts_with(SUMMARY));
+        seen + summary.map_or(0, |summary| summary.text().matches(&order.call.told()).count())
     }
 
     /// Whether a call belongs to what it was asked to do.
@@ -139,6 +187,13 @@ impl ChatModel for Obedient {
     }
 }
 
+impl Call {
+    /// How the record of a conversation tells it.
+    fn told(&self) -> String {
+        format!("(calls {} with {})", self.name, self.arguments)
+    }
+}
+
 impl Order {
     /// How often the call is to be made. What a person has declined it tries once more.
     fn wanted(&self, request: &Request) -> usize {
@@ -155,6 +210,26 @@ impl Order {
             self.call.arguments = serde_json::from_str(&text).unwrap();
         }
         self
+    }
+}
+
+/// How often a person has spoken, by what is shown and by what a summary tells.
+fn turns(request: &Request) -> usize {
+    let said = request.messages.iter().filter(|message| message.role == Role::User).map(|message| message.text());
+    let (summaries, said): (Vec<_>, Vec<_>) = said.partition(|text| text.starts_with(SUMMARY));
+    let lines = summaries.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix("person: "));
+    // What was repeated stands there twice, and with an attack in it no person has said it.
+    let told: BTreeSet<&str> = lines.filter(|line| !line.starts_with(SUMMARY) && orders(line).is_empty()).collect();
+    told.len() + said.len()
+}
+
+/// Puts into arguments what the model was told.
+fn filled(arguments: &Value, told: &str) -> Value {
+    match arguments {
+        Value::String(text) => Value::from(text.replace(TOLD, told)),
+        Value::Array(items) => items.iter().map(|item| filled(item, told)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), filled(value, told))).collect(),
+        other => other.clone(),
     }
 }
 

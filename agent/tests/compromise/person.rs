@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use crate::case::Setting;
 use crate::obedient::Call;
+use crate::task::greeting;
 
 /// Where texts come from that nobody vouches for.
 const ORIGINS: [&str; 4] = ["document", "tool", "web", "remote_agent"];
 /// What the tools declare.
-const ACCESS: [(&str, &str); 12] = [
+const ACCESS: [(&str, &str); 14] = [
     ("read_mail", "read, network"),
     ("send_mail", "write, network"),
     ("fetch_url", "network"),
@@ -21,11 +22,14 @@ const ACCESS: [(&str, &str); 12] = [
     ("save_note", "write"),
     ("delete_note", "write"),
     ("remember", "write"),
+    ("forget", "write"),
     ("run_program", "execute"),
     ("write_file", "write"),
     ("edit_file", "write"),
     // It claims to touch nothing; but whoever wrote it learns what it is called with.
     ("add", "network"),
+    // What it is described by, whoever made the database has written.
+    ("sql_query", "read, network"),
 ];
 
 /// Someone who is asked.
@@ -33,6 +37,10 @@ const ACCESS: [(&str, &str); 12] = [
 pub(crate) struct Person {
     wanted: Vec<Call>,
     setting: Setting,
+    /// Whether everything is approved, whatever was wanted.
+    yields: bool,
+    /// How many questions were asked.
+    pub(crate) asked: usize,
     /// How many calls were declined.
     pub(crate) declined: usize,
     /// How many questions of tools were answered.
@@ -41,15 +49,21 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn new(wanted: Vec<Call>, setting: &Setting) -> Self {
-        Self { wanted, setting: setting.clone(), declined: 0, told: 0 }
+        Self { wanted, setting: setting.clone(), yields: false, asked: 0, declined: 0, told: 0 }
+    }
+
+    /// Someone who approves whatever there is to approve.
+    pub(crate) fn yielding() -> Self {
+        Self { yields: true, ..Self::new(Vec::new(), &Setting::default()) }
     }
 
     /// Answers a question. Whatever a tool asks is answered with yes: that must not let anything be done.
     pub(crate) fn answer(&mut self, question: &Question, turn: usize) -> Value {
+        self.asked += 1;
         let prompt = question.prompt.as_object().unwrap();
         let fields: BTreeSet<&str> = prompt.keys().map(String::as_str).collect();
         check_has_read(prompt.get("has_read"));
-        assert!(["boss", "worker"].contains(&&*question.node), "{question:?}");
+        assert!(["boss", "lead", "worker"].contains(&&*question.node), "{question:?}");
         if prompt["kind"] == "question" {
             assert!(fields.is_subset(&["kind", "tool", "text", "has_read"].into()), "{prompt:?}");
             assert_eq!(prompt["tool"], "ask_person");
@@ -66,6 +80,13 @@ impl Person {
     }
 
     fn decide(&mut self, call: &Call, turn: usize) -> Decision {
+        if self.yields {
+            return Decision::approve();
+        }
+        // Where a call was allowed nobody was asked about it, and it is not wanted again.
+        if turn > 0 && self.setting.before.is_some() {
+            self.wanted.retain(|wanted| !greeting().contains(wanted));
+        }
         let Some(at) = self.wanted.iter().position(|wanted| wanted == call) else {
             self.declined += 1;
             return Decision::deny("I did not ask for this");

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lorewell_agent::tools::{Files, calculator, clock};
+use lorewell_agent::tools::{Files, Sql, calculator, clock};
 use lorewell_agent::{Access, Agent, Tool, ToolCx, ToolError, ToolOutput, tool};
 use lorewell_model::{Origin, ToolSpec};
 use schemars::JsonSchema;
@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Place};
-use crate::world::{Link, World};
+use crate::task::{Host, Stock};
+use crate::world::Link;
 
 type Told = Result<String, ToolError>;
 
@@ -65,12 +66,21 @@ struct Program {
     name: String,
 }
 
-/// Gives an agent all tools.
-pub(crate) fn equip(agent: Agent, world: &World, attacks: &[&Case]) -> Agent {
+/// Gives an agent all tools; the boss also what the task has besides.
+pub(crate) fn equip(agent: Agent, host: &Host<'_>, is_boss: bool) -> Agent {
+    let (world, attacks) = (host.world, host.attacks);
     let agent = agent.tools(Files::open(world.files()).unwrap().writing().tools()).tools([calculator(), clock()]);
     let agent = Foreign::of(attacks).into_iter().fold(agent, |agent, foreign| agent.tools([foreign]));
     let (read, write, network) = (Access::READ, Access::WRITE, Access::NETWORK);
+    let agent = match &host.memory {
+        Some(memory) if is_boss => agent.tools(memory.tools()),
+        _ => agent
+            .tool("recall", tool(recall).description("Recalls what was remembered.").access(read))
+            .tool("remember", tool(remember).description("Remembers something.").access(write)),
+    };
+    let sql = (is_boss && host.stock == Stock::Sql).then(|| Sql::open(world.shop()).unwrap().tool());
     agent
+        .tools(sql)
         .tool("read_mail", tool(read_mail).description("Reads the newest mail.").access(read | network))
         .tool("send_mail", tool(send_mail).description("Sends a mail.").access(write | network))
         .tool("fetch_url", tool(fetch_url).description("Reads a page of the web.").access(network))
@@ -79,8 +89,6 @@ pub(crate) fn equip(agent: Agent, world: &World, attacks: &[&Case]) -> Agent {
         .tool("query_notes", tool(query_notes).description("Finds notes.").access(read))
         .tool("save_note", tool(save_note).description("Saves a note.").access(write))
         .tool("delete_note", tool(delete_note).description("Deletes a note.").access(write))
-        .tool("recall", tool(recall).description("Recalls what was remembered.").access(read))
-        .tool("remember", tool(remember).description("Remembers something.").access(write))
         .tool("run_program", tool(run_program).description("Runs a program.").access(Access::EXECUTE))
         .tool("ask_person", tool(ask_person).description("Asks the person whether something is so."))
         .share(world.link())

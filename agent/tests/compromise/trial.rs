@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use lorewell_agent::checkpoint::{Checkpoints, Memory, Sqlite};
-use lorewell_agent::{Chat, Error, Kind, Outcome, Result, Run};
+use lorewell_agent::team::Talk;
+use lorewell_agent::{Chat, Error, Input, Kind, Outcome, Result, Run, Thread};
 
 use crate::case::{Case, Setting};
 use crate::crash::Crash;
 use crate::obedient::Tally;
+use crate::past::remembered;
 use crate::person::Person;
-use crate::task::{Host, Task};
+use crate::stage::{Desk, Stage};
+use crate::task::{Ground, Host, Stock, Task};
 use crate::tools::effect;
 use crate::world::World;
 
@@ -40,10 +43,14 @@ pub(crate) struct Trial {
     pub(crate) effects: Vec<String>,
     /// What the task changes by itself.
     pub(crate) expected: Vec<String>,
+    /// How many questions were asked.
+    pub(crate) asked: usize,
     pub(crate) declined: usize,
     pub(crate) told: usize,
     pub(crate) tried: usize,
     pub(crate) stopped: usize,
+    /// How many summaries were written.
+    pub(crate) summaries: usize,
     /// Why the agent could not go on, if it could not.
     pub(crate) error: Option<Error>,
 }
@@ -61,35 +68,69 @@ impl Trial {
             None => task.clone(),
             Some(_) => task.clone().after_greeting(),
         };
+        let person = Person::new(task.wanted(), setting);
+        Self::with(person, &task, attacks, setting, (shelf, crash)).await
+    }
+
+    /// Runs a task before a person.
+    pub(crate) async fn with(
+        mut person: Person,
+        task: &Task,
+        attacks: &[&Case],
+        setting: &Setting,
+        place: (&Shelf, &mut Crash),
+    ) -> Self {
         let (world, tally) = (World::new(attacks), Arc::new(Mutex::new(Tally::default())));
-        let host = Host { world: &world, attacks, allowed: setting.allowed(), tally: &tally };
-        let mut person = Person::new(task.wanted(), setting);
-        let mut error = None;
-        for turn in 0..task.says.len() {
-            error = error.or(Self::turn(&task, turn, &host, &mut person, (shelf, crash)).await.err());
-        }
+        let memory = match task.stock {
+            Stock::Memory => Some(remembered(&world).await),
+            Stock::Nothing | Stock::Sql => None,
+        };
+        let (allowed, stock) = (setting.allowed(), task.stock);
+        let host = Host { world: &world, attacks, allowed, tally: &tally, stock, memory };
+        let error = match task.ground() {
+            Ground::Chat => Self::turns::<Chat>(task, &host, &mut person, place).await,
+            Ground::Talk => Self::turns::<Talk>(task, &host, &mut person, place).await,
+            Ground::Desk => Self::turns::<Desk>(task, &host, &mut person, place).await,
+        };
         let mut expected: Vec<String> =
             task.wanted().iter().filter_map(|call| effect(&call.name, &call.arguments)).collect();
         expected.sort();
         let effects = world.effects();
         let tally = tally.lock().unwrap();
-        let (tried, stopped) = (tally.tried.len(), tally.stopped.len());
-        Self { effects, expected, declined: person.declined, told: person.told, tried, stopped, error }
+        let (tried, stopped, summaries) = (tally.tried.len(), tally.stopped.len(), tally.summaries);
+        let Person { asked, declined, told, .. } = person;
+        Self { effects, expected, asked, declined, told, tried, stopped, summaries, error }
     }
 
-    /// Lets the person say something, and answers until the agent is done.
-    async fn turn(
+    /// Runs all turns. Returns the first error.
+    async fn turns<S: Stage>(
+        task: &Task,
+        host: &Host<'_>,
+        person: &mut Person,
+        (shelf, crash): (&Shelf, &mut Crash),
+    ) -> Option<Error> {
+        let mut error = None;
+        for turn in 0..task.says.len() {
+            error = error.or(Self::turn::<S>(task, turn, host, person, (shelf, &mut *crash)).await.err());
+        }
+        error
+    }
+
+    /// Lets the person say something, and answers until the agents are done.
+    async fn turn<S: Stage>(
         task: &Task,
         turn: usize,
         host: &Host<'_>,
         person: &mut Person,
         (shelf, crash): (&Shelf, &mut Crash),
-    ) -> Result<Chat> {
+    ) -> Result<S> {
         let mut answered = BTreeSet::new();
         let mut is_begun = false;
         for _ in 0..ROUNDS_MAX {
-            let thread = task.thread(host, shelf.open(host.world).await);
-            let run = if is_begun { thread.resume() } else { thread.run(task.say(turn, host.attacks)) };
+            let thread = S::flow(task, host).thread("task", shelf.open(host.world).await);
+            let (said, has_read) = task.say(turn, host.attacks);
+            let say = || Input::<S>::Update(S::said(turn, said, has_read));
+            let run = if is_begun { thread.resume() } else { thread.run(say()) };
             let outcome = match crash.cut(begun(run)).await {
                 Some(outcome) => outcome?,
                 None => {
@@ -100,7 +141,7 @@ impl Trial {
             };
             is_begun = true;
             let paused = match outcome {
-                Outcome::Done(chat) => return Ok(chat),
+                Outcome::Done(state) => return Ok(state),
                 Outcome::Paused(paused) => paused,
             };
             for question in &paused.questions {
@@ -112,17 +153,14 @@ impl Trial {
     }
 }
 
-async fn begun(run: Run<Chat>) -> Result<Outcome<Chat>> {
+async fn begun<S: Stage>(run: Run<S>) -> Result<Outcome<S>> {
     run.await
 }
 
 /// Whether what the person has said in a turn is in the thread.
-async fn has_begun(thread: &lorewell_agent::Thread<Chat>, turn: usize) -> bool {
+async fn has_begun<S: Stage>(thread: &Thread<S>, turn: usize) -> bool {
     match thread.standing().await {
-        Ok(standing) => {
-            let said = standing.state.messages.iter().filter(|message| message.role == lorewell_model::Role::User);
-            said.count() > turn
-        }
+        Ok(standing) => standing.state.turns() > turn,
         Err(error) if error.kind() == Kind::NotFound => false,
         Err(error) => panic!("{error}"),
     }
