@@ -167,6 +167,7 @@ impl ToolHost for Host {
     async fn emit(&self, _: &ToolCall, name: &str, value: Value) {
         self.task.alive();
         if self.task.is_heard() {
+            let value = without_secrets(value);
             let kind = EventKind::Custom { name: name.to_owned(), value: Payload::new(value) };
             self.task.emit(kind).await;
         }

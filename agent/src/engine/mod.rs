@@ -30,7 +30,7 @@ pub(crate) use task::{Journal, Journaled, Launch, Tallied, TaskEnd, TaskKey, not
 use task::{Status, Tally, Task};
 use weight::Weight;
 
-use crate::checkpoint::{Batch, Body, EntryKey, Place, Record};
+use crate::checkpoint::{Batch, EntryKey, Place, Record};
 use crate::event::{Event, EventKind, Gate};
 use crate::graph::{Plan, Upward};
 use crate::question::Question;
