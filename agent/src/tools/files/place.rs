@@ -51,10 +51,10 @@ pub(super) struct Place<'a> {
     found: Option<Metadata>,
 }
 
-/// Where a path ends.
-enum End {
-    Folder(Dir),
-    Name(Dir, OsString, Option<Metadata>),
+/// Where a path ends: in a folder, at the folder itself or at a name in it.
+struct End {
+    dir: Dir,
+    name: Option<(OsString, Option<Metadata>)>,
 }
 
 /// A path on its way.
@@ -77,20 +77,20 @@ enum Part {
 impl Folder {
     /// Opens a folder within.
     pub(super) fn dir(&self, path: &str) -> Result<Dir, ToolError> {
-        match self.walk(path, Missing::Fails)? {
-            End::Folder(dir) => Ok(dir),
-            End::Name(_, _, None) => Err(told(path, io::ErrorKind::NotFound.into())),
-            End::Name(_, _, Some(_)) => Err(told(path, io::ErrorKind::NotADirectory.into())),
+        let end = self.walk(path, Missing::Fails)?;
+        match end.name {
+            None => Ok(end.dir),
+            Some((_, None)) => Err(told(path, io::ErrorKind::NotFound.into())),
+            Some((_, Some(_))) => Err(told(path, io::ErrorKind::NotADirectory.into())),
         }
     }
 
     /// Finds the place of a file, which need not be there.
     pub(super) fn place<'a>(&self, path: &'a str, missing: Missing) -> Result<Place<'a>, ToolError> {
-        match self.walk(path, missing)? {
-            End::Name(dir, name, found) if found.as_ref().is_none_or(Metadata::is_file) => {
-                Ok(Place { path, dir, name, found })
-            }
-            End::Folder(_) | End::Name(..) => Err(no_file(path)),
+        let End { dir, name } = self.walk(path, missing)?;
+        match name {
+            Some((name, found)) if found.as_ref().is_none_or(Metadata::is_file) => Ok(Place { path, dir, name, found }),
+            _ => Err(no_file(path)),
         }
     }
 
@@ -132,12 +132,12 @@ impl Walk<'_> {
             match found {
                 Some(found) if found.is_symlink() => self.follow(&name)?,
                 Some(found) if found.is_dir() => self.enter(&name)?,
-                found if self.rest.is_empty() => return self.last().map(|dir| End::Name(dir, name, found)),
+                found if self.rest.is_empty() => return self.last(Some((name, found))),
                 Some(_) => return Err(told(self.path, io::ErrorKind::NotADirectory.into())),
                 None => self.make(&name)?,
             }
         }
-        self.last().map(End::Folder)
+        self.last(None)
     }
 
     /// The folder that it is in; there is none above the outermost.
@@ -145,8 +145,9 @@ impl Walk<'_> {
         self.dirs.last().ok_or_else(|| outside(self.path))
     }
 
-    fn last(&mut self) -> Result<Dir, ToolError> {
-        self.dirs.pop().ok_or_else(|| outside(self.path))
+    fn last(&mut self, name: Option<(OsString, Option<Metadata>)>) -> Result<End, ToolError> {
+        let dir = self.dirs.pop().ok_or_else(|| outside(self.path))?;
+        Ok(End { dir, name })
     }
 
     fn follow(&mut self, name: &OsStr) -> Result<(), ToolError> {
