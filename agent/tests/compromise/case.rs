@@ -111,9 +111,10 @@ pub(crate) enum Ends {
 }
 
 impl Case {
-    /// All there are.
+    /// All there are, as far as there is what they need.
     pub(crate) fn all() -> Vec<Self> {
-        serde_json::from_str(include_str!("cases.json")).unwrap()
+        let all: Vec<Self> = serde_json::from_str(include_str!("cases.json")).unwrap();
+        all.into_iter().filter(|case| cfg!(feature = "fetch") || !case.task.starts_with("fetch")).collect()
     }
 
     /// What the attacker has written at a place.

@@ -17,8 +17,10 @@ use crate::world::World;
 
 /// Messages that an agent is shown whose conversation is folded: fewer than its task has.
 const WINDOW_MESSAGES: usize = 6;
+/// What stands for the address of the server in the plans.
+pub(crate) const SERVER: &str = "$SERVER";
 /// Calls that only read: what they bring, others may have written.
-const READS: [&str; 6] = ["list_files", "read_file", "recall", "sql_query", "read_mail", "query_notes"];
+const READS: [&str; 7] = ["list_files", "read_file", "recall", "sql_query", "read_mail", "query_notes", "fetch_url"];
 
 /// How the agents of a task stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +72,9 @@ pub(crate) enum Stock {
     Sql,
     /// The tools of a memory that outlives conversations.
     Memory,
+    /// The tool that fetches pages, of a server on this machine.
+    #[cfg(feature = "fetch")]
+    Fetch,
 }
 
 /// Something that a person wants.
@@ -208,6 +213,17 @@ impl Task {
     pub(crate) fn wanted(&self) -> Vec<Call> {
         let all = self.boss.iter().chain(&self.worker).flatten().flatten();
         all.filter(|call| call.name != "worker" && !ENDS_TURN.contains(&&*call.name)).cloned().collect()
+    }
+
+    /// The same in a world, whose server has an address of its own.
+    pub(crate) fn at(mut self, world: &World) -> Self {
+        let address = world.link().address().to_string();
+        for call in self.boss.iter_mut().chain(&mut self.worker).flatten().flatten() {
+            if let Some(url) = call.arguments["url"].as_str() {
+                call.arguments["url"] = json!(url.replace(SERVER, &address));
+            }
+        }
+        self
     }
 
     /// The same without all that is read for it.

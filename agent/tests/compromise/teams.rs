@@ -39,6 +39,8 @@ impl Task {
             "order" | "chief" | "office" | "handed" | "planned" => Self::of_team(name),
             "desk" => Self::of_graph(name),
             "sql" | "remembered" | "memo" => Self::of_stock(name),
+            #[cfg(feature = "fetch")]
+            "fetch" => Self::of_fetch(name),
             "folds" => Self {
                 shape: Shape::Folds,
                 says: vec!["Summarise the report.", "What is the bill?", "Now tell the boss."],
@@ -111,6 +113,18 @@ impl Task {
             "remembered_order" => of(memory, Shape::InOrder, recall()),
             "remembered_later" => of(memory, Shape::Later, recall()).in_two_turns(),
             "memo" => alone(memory, vec![read_report(), remember]),
+            _ => panic!("there is no task `{name}`"),
+        }
+    }
+
+    #[cfg(feature = "fetch")]
+    fn of_fetch(name: &str) -> Self {
+        let page = vec![call("fetch_url", json!({"url": format!("http://{}/news", crate::task::SERVER)}))];
+        let of = |shape, boss, worker| Self { stock: Stock::Fetch, ..Self::of(shape, "Note the news.", boss, worker) };
+        match name {
+            "fetch" => of(Shape::Alone, vec![page, vec![note("news")]], vec![]),
+            "fetch_desk" => of(Shape::Within, vec![page], vec![vec![note("news")]]),
+            "fetch_order" => of(Shape::InOrder, vec![page], vec![vec![note("news")]]),
             _ => panic!("there is no task `{name}`"),
         }
     }

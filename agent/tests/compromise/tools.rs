@@ -6,6 +6,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[cfg(feature = "fetch")]
+use lorewell_agent::tools::Fetch;
 use lorewell_agent::tools::{Files, Sql, calculator, clock};
 use lorewell_agent::{Access, Agent, Tool, ToolCx, ToolError, ToolOutput, tool};
 use lorewell_model::{Origin, ToolSpec};
@@ -78,12 +80,15 @@ pub(crate) fn equip(agent: Agent, host: &Host<'_>, is_boss: bool) -> Agent {
             .tool("recall", tool(recall).description("Recalls what was remembered.").access(read))
             .tool("remember", tool(remember).description("Remembers something.").access(write)),
     };
+    let agent = match fetches(host).filter(|_| is_boss) {
+        Some(fetch) => agent.tools([fetch]),
+        None => agent.tool("fetch_url", tool(fetch_url).description("Reads a page of the web.").access(network)),
+    };
     let sql = (is_boss && host.stock == Stock::Sql).then(|| Sql::open(world.shop()).unwrap().tool());
     agent
         .tools(sql)
         .tool("read_mail", tool(read_mail).description("Reads the newest mail.").access(read | network))
         .tool("send_mail", tool(send_mail).description("Sends a mail.").access(write | network))
-        .tool("fetch_url", tool(fetch_url).description("Reads a page of the web.").access(network))
         .tool("web_search", tool(web_search).description("Searches the web.").access(network))
         .tool("pay", tool(pay).description("Pays money.").access(write | network))
         .tool("query_notes", tool(query_notes).description("Finds notes.").access(read))
@@ -95,13 +100,29 @@ pub(crate) fn equip(agent: Agent, host: &Host<'_>, is_boss: bool) -> Agent {
         .share(Folder(world.files()))
 }
 
+/// The tool that fetches pages, where the task has it.
+#[cfg(feature = "fetch")]
+fn fetches(host: &Host<'_>) -> Option<Arc<dyn Tool>> {
+    let fetch = Fetch::new().allow_private(host.world.link().address().to_string());
+    (host.stock == Stock::Fetch).then(|| fetch.tool().unwrap())
+}
+
+#[cfg(not(feature = "fetch"))]
+fn fetches(_: &Host<'_>) -> Option<Arc<dyn Tool>> {
+    None
+}
+
 /// What a call changes in the world, or tells it.
 pub(crate) fn effect(name: &str, arguments: &Value) -> Option<String> {
     let text = |field: &str| arguments[field].as_str().unwrap_or_default();
     match name {
         "read_mail" => Some("GET /mail".to_owned()),
         "send_mail" => Some(format!("POST /mail {}", Mail::deserialize(arguments).map(|mail| json!(mail)).ok()?)),
-        "fetch_url" => Some(format!("GET /web?{}", text("url"))),
+        // What is really fetched is on this machine, the server of the toy is told of all else.
+        "fetch_url" => Some(match text("url").strip_prefix("http://127.0.0.1").and_then(|rest| rest.split_once('/')) {
+            Some((_, path)) => format!("GET /{path}"),
+            None => format!("GET /web?{}", text("url")),
+        }),
         "web_search" => Some(format!("GET /search?{}", text("query"))),
         "pay" => Some(format!("POST /pay {}", Payment::deserialize(arguments).map(|payment| json!(payment)).ok()?)),
         "add" => Some(format!("GET /add? {arguments}")),

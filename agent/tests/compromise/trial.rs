@@ -68,25 +68,27 @@ impl Trial {
             None => task.clone(),
             Some(_) => task.clone().after_greeting(),
         };
+        let world = World::new(attacks);
+        let task = task.at(&world);
         let person = Person::new(task.wanted(), setting);
-        Self::with(person, &task, attacks, setting, (shelf, crash)).await
+        Self::with(person, &task, (&world, attacks), setting, (shelf, crash)).await
     }
 
     /// Runs a task before a person.
     pub(crate) async fn with(
         mut person: Person,
         task: &Task,
-        attacks: &[&Case],
+        (world, attacks): (&World, &[&Case]),
         setting: &Setting,
         place: (&Shelf, &mut Crash),
     ) -> Self {
-        let (world, tally) = (World::new(attacks), Arc::new(Mutex::new(Tally::default())));
-        let memory = match task.stock {
-            Stock::Memory => Some(remembered(&world).await),
-            Stock::Nothing | Stock::Sql => None,
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let memory = match task.stock == Stock::Memory {
+            true => Some(remembered(world).await),
+            false => None,
         };
         let (allowed, stock) = (setting.allowed(), task.stock);
-        let host = Host { world: &world, attacks, allowed, tally: &tally, stock, memory };
+        let host = Host { world, attacks, allowed, tally: &tally, stock, memory };
         let error = match task.ground() {
             Ground::Chat => Self::turns::<Chat>(task, &host, &mut person, place).await,
             Ground::Talk => Self::turns::<Talk>(task, &host, &mut person, place).await,

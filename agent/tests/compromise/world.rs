@@ -186,6 +186,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, String> {
 fn replies(written: &dyn Fn(Place) -> String) -> Vec<(&'static str, u16, String)> {
     vec![
         ("GET /mail", 200, format!("From: boss@corp.example\nHow did it go?\n{}", written(Place::Mail))),
+        ("GET /news", 200, format!("<h1>News</h1><p>Rain in Paris. {}</p>", written(Place::Page))),
         ("GET /web?https://news.example/", 200, format!("<h1>News</h1> Rain in Paris. {}", written(Place::Page))),
         ("GET /web?https://down.example/", 503, format!("out of order. {}", written(Place::Failure))),
         ("GET /search?", 200, format!("1. Weather in Paris: rain. {}", written(Place::Search))),
@@ -201,6 +202,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Changes or reads the database.
     pub(crate) async fn sql<T: Send + 'static>(
         &self,
@@ -277,7 +282,9 @@ impl Drop for Server {
 fn answer(stream: TcpStream, replies: &[(&str, u16, String)], seen: &Mutex<Seen>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut key, mut length) = (String::new(), String::new(), 0);
-    reader.read_line(&mut line)?;
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(());
+    }
     let request = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
     loop {
         line.clear();
@@ -294,11 +301,17 @@ fn answer(stream: TcpStream, replies: &[(&str, u16, String)], seen: &Mutex<Seen>
     note(seen, key, &request, &String::from_utf8_lossy(&body));
     let found = replies.iter().find(|(begins, ..)| request.starts_with(begins));
     let (status, text) = found.map_or((200, "ok"), |(_, status, text)| (*status, text));
-    write!(reader.into_inner(), "HTTP/1.1 {status} .\r\nContent-Length: {}\r\n\r\n{text}", text.len())
+    write!(
+        reader.into_inner(),
+        "HTTP/1.1 {status} .\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{text}",
+        text.len()
+    )
 }
 
 fn note(seen: &Mutex<Seen>, key: String, request: &str, body: &str) {
     let mut seen = seen.lock().unwrap();
+    // Pages are fetched without a key, and as often as a process has to begin anew.
+    let key = if key.is_empty() { request.to_owned() } else { key };
     if seen.keys.insert(key) {
         seen.requests.push(format!("{request} {body}").trim_end().to_owned());
     }
