@@ -1,7 +1,7 @@
-//! Agents whose model runs on this machine: decoding holds their answers to a form, whatever the model would like to say. The model
+//! An agent whose model runs on this machine: decoding holds its answer to a form, whatever the model would like to say. The model
 //! is one of the test data; without `LOREWELL_DATA` nothing is done.
 
-use lorewell::{Agent, ToolError, model};
+use lorewell::{Agent, model};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,9 +19,6 @@ struct Pet {
     legs: u8,
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct Nothing {}
-
 /// An agent whose model tells stories, and knows nothing of JSON; none without test data.
 async fn storyteller() -> Option<Agent> {
     let Some(data) = std::env::var_os("LOREWELL_DATA") else {
@@ -36,13 +33,5 @@ async fn storyteller() -> Option<Agent> {
 async fn the_answer_of_a_local_model_has_the_form_of_a_type() {
     let Some(agent) = storyteller().await else { return };
     let pet: Pet = agent.run_as("Once there was a pet.").await.unwrap();
-    assert!((1..=4).contains(&pet.legs) && matches!(pet.kind, Kind::Cat | Kind::Dog), "{pet:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn so_has_that_of_one_with_tools() {
-    let Some(agent) = storyteller().await else { return };
-    let look = |_: Nothing| async { Ok::<_, ToolError>("It has a tail.") };
-    let pet: Pet = agent.steps_max(20).tool("look", look).run_as("Once there was a pet.").await.unwrap();
     assert!((1..=4).contains(&pet.legs) && matches!(pet.kind, Kind::Cat | Kind::Dog), "{pet:?}");
 }

@@ -183,7 +183,7 @@ impl Asked<'_> {
 
     /// What the tool is, to know it again.
     fn definition(&self) -> String {
-        let origin = format!("{:?}", self.tool.origin());
+        let origin = format!("{:?} {:?}", self.tool.origin(), self.tool.described_by());
         digest(&[&json!(self.tool.spec()).to_string(), &self.tool.access().to_string(), &origin])
     }
 }

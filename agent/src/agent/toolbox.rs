@@ -39,7 +39,7 @@ impl Toolbox {
 
     /// Whose words the model reads as descriptions, where nobody vouches for them.
     pub(super) fn origins(&self) -> impl Iterator<Item = Origin> {
-        self.0.iter().map(|entry| entry.tool.origin()).filter(|origin| !origin.is_trusted())
+        self.0.iter().map(|entry| entry.tool.described_by()).filter(|origin| !origin.is_trusted())
     }
 
     /// Finds a tool and the schema of its arguments.

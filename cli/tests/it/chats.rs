@@ -394,10 +394,8 @@ fn a_database_is_asked_and_what_it_says_is_not_trusted() {
     let run = |line: &str, text: &[u8]| {
         place.piped_by(place.command().env("COMPATIBLE_BASE_URL", &server.address), line, text)
     };
-    // Whoever made the database has words in the description of the tool, so it is asked about.
-    let asks = run(&line, b"how many?\n");
-    assert!(asks.code == 7 && asks.stderr.contains("sql: \"SELECT 6 * 7 AS answer\""), "{}", asks.transcript());
-    let run = run(&format!("{line} --yes-to sql_query"), b"");
+    // A query harms nobody. Whoever made the database has words in what the model reads, so what is written then is asked about.
+    let run = run(&line, b"how many?\n");
     assert!(run.code == 7 && run.stderr.contains("· sql_query \"SELECT 6 * 7 AS answer\" → "), "{}", run.transcript());
     assert!(run.stderr.contains("read before: document"), "{}", run.transcript());
     assert!(server.asked()[1].contains("[42]"), "{:?}", server.asked());

@@ -250,8 +250,6 @@ fn ctrl_c_stops_a_call_and_what_was_done_is_known() {
     let mut terminal = asking_with(&place, &server, "--db some.sqlite");
     terminal.type_line("y");
     terminal.expect("· write_file {");
-    terminal.expect("sql_query [y/a/t/e/n/q");
-    terminal.type_line("y");
     terminal.expect(RUNS);
     terminal.press(CTRL_C);
     terminal.expect("(stopped)");

@@ -47,11 +47,16 @@ pub trait Tool: Send + Sync + 'static {
         ToolLimits::default()
     }
 
-    /// Returns who wrote it and its description. A run that reads what nobody vouches for asks before it does harm, and a call
-    /// of a tool that nobody vouches for counts as [`NETWORK`](Access::NETWORK), whatever it declares: whoever wrote it learns
-    /// the arguments.
+    /// Returns who wrote it. A call of a tool that nobody vouches for counts as [`NETWORK`](Access::NETWORK), whatever it declares:
+    /// whoever wrote it learns the arguments.
     fn origin(&self) -> Origin {
         Origin::Developer
+    }
+
+    /// Returns who wrote its description, which the model reads before it does anything: whoever wrote the tool, unless said. A run
+    /// that has read what nobody vouches for asks before it does harm.
+    fn described_by(&self) -> Origin {
+        self.origin()
     }
 
     /// Does what was asked for. The arguments were held against the schema. Dropping the future must stop what it does; what it
@@ -175,6 +180,10 @@ impl<T: Tool + ?Sized> Tool for Arc<T> {
 
     fn origin(&self) -> Origin {
         (**self).origin()
+    }
+
+    fn described_by(&self) -> Origin {
+        (**self).described_by()
     }
 
     async fn call(&self, cx: ToolCx, arguments: Value) -> Result<ToolOutput, ToolError> {

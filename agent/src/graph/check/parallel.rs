@@ -3,7 +3,7 @@
 //! Two nodes that something leads to at once run in the same superstep, and so does what follows each of them, step by
 //! step. Only nodes that declare what they write are looked at. What is not seen here is still an error when it happens,
 //! so the search says nothing where it cannot tell: a join whose sources take different numbers of supersteps from time
-//! to time is not followed, and a command is taken to go to one place.
+//! to time, or stand in for a node that failed, is not followed, and a command is taken to go to one place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -227,7 +227,9 @@ fn last(net: &Net<'_>, shape: &Shape, levels: &[Option<u32>], join: usize) -> Ha
     let Some(target) = net.find(&shape.joins[join].target) else { return HashSet::new() };
     let sources = net.entries(target).filter(|(_, arrow)| *arrow == Arrow::Join(join)).map(|(source, _)| source);
     let sources: HashSet<Id> = sources.collect();
-    if sources.iter().any(|source| is_deferred(net, shape, *source)) {
+    // What stands in for a node that failed runs instead of what follows it: the other sources may never run then.
+    let stands_in = |source: &Id| net.entries(*source).any(|(_, arrow)| arrow == Arrow::Error);
+    if sources.iter().any(|source| is_deferred(net, shape, *source) || stands_in(source)) {
         return HashSet::new();
     }
     let known: Option<Vec<u32>> = sources.iter().map(|source| levels[source.index()]).collect();

@@ -174,7 +174,7 @@ impl Tool for SqlTool {
         self.0.limits()
     }
 
-    fn origin(&self) -> Origin {
+    fn described_by(&self) -> Origin {
         Origin::Document
     }
 

@@ -46,7 +46,8 @@ async fn query(sql: &Sql, text: &str) -> Result<String, String> {
 fn the_description_holds_the_tables() {
     let (_folder, path) = database(SHOP);
     let tool = Sql::open(&path).unwrap().name("shop").tool();
-    assert_eq!((tool.access(), tool.origin(), &*tool.spec().name), (Access::READ, Origin::Document, "shop"));
+    assert_eq!((tool.access(), &*tool.spec().name), (Access::READ, "shop"));
+    assert_eq!((tool.origin(), tool.described_by()), (Origin::Developer, Origin::Document));
     let (_, tables) = tool.spec().description.split_once("instructions:\n").unwrap();
     expect_test::expect![[r#"
         cities(name TEXT primary key, country TEXT)
