@@ -421,7 +421,7 @@ fn joins_deferred_nodes_and_handlers_run_when_they_run() {
               nodes `late` and `x`: they can run in the same superstep and both write `answer`, which keeps one value; give such a field a rule, or let one node run after the other"#]],
     );
 
-    // What stands in for a node that failed and what follows that node never meet, so the join of both never fires.
+    // What stands in for a node that failed and what follows that node never meet, so the join of both never fires, beside nobody.
     let exclusive = Graph::from_blank(state())
         .node("work", plain().on_error("mend").goto(["next"]))
         .node("mend", plain())
@@ -429,7 +429,12 @@ fn joins_deferred_nodes_and_handlers_run_when_they_run() {
         .node("t", answer())
         .node("x", answer());
     let exclusive = edges(exclusive, &["__start__ -> work", "__start__ -> t"]).branch("next", ["x"], one);
-    fine(exclusive.join(["mend", "next"], "t"));
+    check(
+        exclusive.join(["mend", "next"], "t"),
+        &expect![[r#"
+            the graph has a fault:
+              join of `mend` and `next` into `t`: it never completes, no run comes to both `mend` and `next`; give each an edge to `t` instead"#]],
+    );
 
     let handled = Graph::from_blank(state())
         .node("a", answer().on_error("mend"))
