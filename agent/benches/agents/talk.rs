@@ -64,6 +64,9 @@ impl Talk {
         let said = messages.into_iter().chain([Message::user("hi?")]);
         let thread = stage.agent.thread(THREAD, store.clone())?;
         thread.run(Chat::update().messages(said)).await?.done()?;
+        if self.stored == Stored::Held {
+            thread.resume().await?.done()?; // what is run once is not kept in memory
+        }
         Ok(thread)
     }
 }
