@@ -70,7 +70,7 @@ impl Bars {
         }
         let ends = |stored| [short, long].map(|case| table.time(*case, stored, Side::Lorewell));
         if let [Some(few), Some(many)] = ends(Stored::Held) {
-            self.show("the same, in a thread in SQLite that is held".to_owned(), many / few, "×");
+            self.at_most("the same, in a thread in SQLite that is held".to_owned(), many / few, "×", FLAT);
         }
         if let [Some(few), Some(many)] = ends(Stored::Sqlite) {
             self.show("the same, read from SQLite before the turn".to_owned(), many / few, "×");
